@@ -1,0 +1,1 @@
+"""How the checkpoint in ``resources/mini`` was made: corpus, tokenizer, training, evaluation."""
