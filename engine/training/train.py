@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -168,8 +169,8 @@ class Run:
                     _, _, index, name = key.split(".")
                     states.setdefault(int(index), {})[name] = value
             optimizer.load_state_dict(optimizer.state_dict() | {"state": states})
-        lines = (self.folder / "log.jsonl").read_text().splitlines()
-        self.step = json.loads(lines[-1])["step"]
+        with safe_open(path, "pt") as file:
+            self.step = int(file.metadata()["step"])
 
 
 def export(model: DiffusionGemmaForBlockDiffusion, tokenizer: Tokenizer, folder: Path) -> None:
@@ -198,7 +199,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--eager", action="store_true", help="do not compile")
-    parser.add_argument("--export", type=Path, help="write the checkpoint here at the end")
+    parser.add_argument("--export", type=Path, help="write the checkpoint here at the end (--steps 0: of what there is)")
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)

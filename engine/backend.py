@@ -1,0 +1,32 @@
+"""Who computes: the ``Backend`` protocol and the table of backends, each imported when it is first used."""
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Protocol
+
+from palimpsest.engine.request import Done, Draft, Fill, Ready
+
+
+class Backend(Protocol):
+    """Computes fills. Used by one thread at a time; the consumer that stops iterating cancels the fill."""
+
+    def load(self) -> Ready:
+        """Make ready to fill; may take seconds. Raises EngineError."""
+        ...
+
+    def fill(self, fill: Fill) -> Iterator[Draft | Done]:
+        """Yield drafts, then one Done. Raises EngineError."""
+        ...
+
+    def close(self) -> None:
+        """Give memory and devices back."""
+        ...
+
+
+_BACKENDS = {"local": ("palimpsest.engine.local", "LocalBackend")}
+
+
+def open_backend(name: str = "local", **arguments) -> Backend:
+    """The backend called ``name``, not yet loaded."""
+    module, kind = _BACKENDS[name]
+    return getattr(import_module(module), kind)(**arguments)

@@ -1,0 +1,40 @@
+"""Tokens -> the text so far, and how settled each character is."""
+
+from collections.abc import Sequence
+
+from tokenizers import Tokenizer
+
+
+class Detokenizer:
+    """Turns the free positions of a canvas into text. Special tokens, ``<del>`` among them, leave no trace."""
+
+    def __init__(self, tokenizer: Tokenizer, eos: int):
+        self._tokenizer, self._eos = tokenizer, eos
+        self._special = {index for index, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+        self._pieces: dict[int, str] = {}
+
+    def text(self, ids: Sequence[int], confidence: Sequence[float]) -> tuple[str, tuple[float, ...], int]:
+        """The text of ``ids`` up to an end of document, the confidence of each character, and the tokens it holds."""
+        if self._eos in ids:
+            ids = ids[: ids.index(self._eos)]
+        kept = [(index, sure) for index, sure in zip(ids, confidence, strict=False) if index not in self._special]
+        ids = [index for index, _ in kept]
+        text = self._tokenizer.decode(ids)
+        lengths = self._lengths(ids, text)
+        settled = [sure for (_, sure), length in zip(kept, lengths, strict=True) for _ in range(length)]
+        return text, tuple(settled), len(ids)
+
+    def _lengths(self, ids: list[int], text: str) -> list[int]:
+        """How many characters each token adds."""
+        pieces = [self._piece(index) for index in ids]
+        if "".join(pieces) == text:
+            return [len(piece) for piece in pieces]
+        # Some character is spread over several tokens: the token that completes it gets it.
+        ends = [min(len(text), len(self._tokenizer.decode(ids[: n + 1]).rstrip("\ufffd"))) for n in range(len(ids))]
+        ends = [max(ends[: n + 1]) for n in range(len(ends))][:-1] + [len(text)]
+        return [end - start for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+    def _piece(self, index: int) -> str:
+        if index not in self._pieces:
+            self._pieces[index] = self._tokenizer.decode([index])
+        return self._pieces[index]

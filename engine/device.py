@@ -1,0 +1,17 @@
+"""What this machine offers: device, precision, threads."""
+
+import os
+
+import torch
+
+
+def pick_device() -> tuple[torch.device, torch.dtype]:
+    """The fastest device here and the precision that suits it."""
+    if torch.cuda.is_available():
+        return torch.device("cuda"), torch.bfloat16
+    return torch.device("cpu"), torch.float32
+
+
+def leave_a_core() -> None:
+    """Let torch use every core but one, so that the window stays quick while a fill runs."""
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))

@@ -1,0 +1,129 @@
+"""One background thread that fills: one job at a time, the newest wins."""
+
+import itertools
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+from palimpsest.engine.backend import Backend
+from palimpsest.engine.errors import EngineError
+from palimpsest.engine.request import Event, Failed, Fill, Ready, Stopped
+
+log = logging.getLogger(__name__)
+
+LOADING = 0  # the job id under which Ready, or the reason why not, is reported
+
+
+@dataclass(frozen=True)
+class _Job:
+    id: int
+    fill: Fill
+    stopped: threading.Event
+
+
+class Engine:
+    """Runs a backend on its own thread, which starts at once by opening and loading it.
+
+    ``report(job, event)`` is called from that thread (from the caller's for a job that never ran), and must not block.
+    Every submitted job ends with exactly one of Done, Failed and Stopped, even when the engine is closed.
+    """
+
+    def __init__(self, open_backend: Callable[[], Backend], report: Callable[[int, Event], None]):
+        self._open, self._report = open_backend, report
+        self._ids = itertools.count(LOADING + 1)
+        self._changed = threading.Condition()
+        self._waiting: _Job | None = None
+        self._running: _Job | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread.start()
+
+    def submit(self, fill: Fill) -> int:
+        """Queue ``fill`` and return its job id; a waiting fill gives way and a running one is stopped."""
+        job = _Job(next(self._ids), fill, threading.Event())
+        with self._changed:
+            replaced, self._waiting = self._waiting, job
+            if self._running:
+                self._running.stopped.set()
+            self._changed.notify()
+        if replaced:
+            self._report(replaced.id, Stopped())
+        return job.id
+
+    def stop(self, job: int) -> None:
+        """Stop the job of that id within one denoising step; does nothing when it has ended."""
+        with self._changed:
+            waiting = self._waiting if self._waiting and self._waiting.id == job else None
+            if waiting:
+                self._waiting = None
+            elif self._running and self._running.id == job:
+                self._running.stopped.set()
+        if waiting:
+            self._report(job, Stopped())
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Stop everything and wait up to ``timeout`` seconds for the thread to end."""
+        with self._changed:
+            self._closed = True
+            waiting = self._waiting.id if self._waiting else None
+            self._changed.notify()
+        if waiting:
+            self.stop(waiting)
+        with self._changed:
+            if self._running:
+                self._running.stopped.set()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        backend = self._load(LOADING)
+        while job := self._next():
+            if backend is None:
+                backend = self._load(job.id)
+            if backend is not None:
+                self._fill(backend, job)
+            with self._changed:
+                self._running = None
+        if backend is not None:
+            backend.close()
+
+    def _next(self) -> _Job | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            if self._closed:
+                return None
+            self._running, self._waiting = self._waiting, None
+            return self._running
+
+    def _load(self, job: int) -> Backend | None:
+        """Open and load the backend; a failure is reported under ``job``, and the next fill tries again."""
+        try:
+            backend = self._open()
+            ready = backend.load()
+        except Exception as error:  # the job loop is one of the three places that catch
+            self._report(job, _failure(error))
+            return None
+        self._report(LOADING, ready)
+        return backend
+
+    def _fill(self, backend: Backend, job: _Job) -> None:
+        try:
+            with closing(backend.fill(job.fill)) as events:  # type: ignore[type-var]  # a generator closes
+                for event in events:
+                    if job.stopped.is_set():
+                        break
+                    self._report(job.id, event)
+                else:
+                    return
+        except Exception as error:
+            self._report(job.id, _failure(error))
+        else:
+            self._report(job.id, Stopped())
+
+
+def _failure(error: Exception) -> Failed:
+    if isinstance(error, EngineError):
+        return Failed(str(error))
+    log.exception("the engine failed")
+    return Failed(f"The engine failed ({type(error).__name__}: {error}). Your text is untouched; please report this.")

@@ -1,0 +1,13 @@
+"""What can go wrong, each kind with a sentence that says what the user can do."""
+
+
+class EngineError(Exception):
+    """Base of all errors the engine raises on purpose; ``str()`` is one sentence for the user."""
+
+
+class CheckpointError(EngineError):
+    """The model's files are missing, damaged, or of another architecture."""
+
+
+class RequestError(EngineError):
+    """What was asked cannot be done: nothing selected, too long, or an option out of range."""

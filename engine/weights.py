@@ -1,0 +1,49 @@
+"""Finds checkpoints and says what is wrong with one."""
+
+import json
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from palimpsest.engine.errors import CheckpointError
+
+SHIPPED = Path(__file__).parent.parent / "resources" / "mini"
+NEEDED = ("config.json", "generation_config.json", "tokenizer.json")
+
+
+def find(checkpoint: str | Path | None) -> Path:
+    """The folder of ``checkpoint``, by default the shipped one, after a look at its files.
+
+    Raises CheckpointError when a file is missing or cannot be read as what it should be.
+    """
+    folder = Path(checkpoint) if checkpoint else SHIPPED
+    if not folder.is_dir():
+        raise CheckpointError(f"There is no checkpoint folder {folder}: give a folder that holds a DiffusionGemma model.")
+    for name in NEEDED:
+        _check_json(folder / name)
+    if json.loads((folder / "config.json").read_text("utf-8")).get("model_type") != "diffusion_gemma":
+        raise CheckpointError(f"{folder} holds a model of another kind: Palimpsest needs a DiffusionGemma checkpoint.")
+    shards = sorted(folder.glob("*.safetensors"))
+    if not shards:
+        raise _damaged(folder / "model.safetensors", "is missing")
+    for shard in shards:
+        try:
+            with safe_open(shard, "pt") as file:
+                file.keys()
+        except (SafetensorError, OSError) as error:
+            raise _damaged(shard, "is damaged") from error
+    return folder
+
+
+def _check_json(path: Path) -> None:
+    try:
+        json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise _damaged(path, "is missing") from error
+    except (OSError, ValueError) as error:
+        raise _damaged(path, "is damaged") from error
+
+
+def _damaged(path: Path, state: str) -> CheckpointError:
+    cure = "install Palimpsest again" if path.parent == SHIPPED else "fetch the checkpoint again"
+    return CheckpointError(f"The model's file {path} {state}: {cure}.")
