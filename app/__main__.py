@@ -1,0 +1,5 @@
+import sys
+
+from palimpsest.app.main import main
+
+sys.exit(main())

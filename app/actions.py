@@ -1,0 +1,68 @@
+"""The table of commands; menus, shortcuts and the context menu read it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMenu
+
+if TYPE_CHECKING:
+    from palimpsest.app.window import Window
+
+Key = QKeySequence.StandardKey
+
+
+@dataclass(frozen=True)
+class Command:
+    """One thing the user can do: where it stands in the menus, its keys, when it is offered, what it does."""
+
+    menu: str
+    label: str
+    keys: str | QKeySequence.StandardKey
+    do: Callable[["Window"], None]
+    when: Callable[["Window"], bool] = lambda _window: True
+    in_context: bool = False
+
+
+COMMANDS = [
+    Command("&File", "&New", Key.New, lambda w: w.new()),
+    Command("&File", "&Open…", Key.Open, lambda w: w.ask_open()),
+    Command("&File", "&Save", Key.Save, lambda w: w.save()),
+    Command("&File", "Save &as…", "Ctrl+Shift+S", lambda w: w.ask_save_as()),
+    Command("&File", "&Quit", "Ctrl+Q", lambda w: w.close()),
+    Command("&Edit", "&Undo", Key.Undo, lambda w: w.editor.undo(), lambda w: w.editor.document().isUndoAvailable()),
+    Command("&Edit", "&Redo", Key.Redo, lambda w: w.editor.redo(), lambda w: w.editor.document().isRedoAvailable()),
+    Command("&Edit", "Cu&t", Key.Cut, lambda w: w.editor.cut(), lambda w: w.has_selection, in_context=True),
+    Command("&Edit", "&Copy", Key.Copy, lambda w: w.editor.copy(), lambda w: w.has_selection, in_context=True),
+    Command("&Edit", "&Paste", Key.Paste, lambda w: w.editor.paste(), lambda w: w.editor.canPaste(), in_context=True),
+    Command("&Edit", "Select &all", Key.SelectAll, lambda w: w.editor.selectAll()),
+    Command("F&ill", "&Fill in", "Ctrl+Return", lambda w: w.fill_in(), in_context=True),
+    Command("F&ill", "&Rewrite…", "Ctrl+Shift+Return", lambda w: w.ask_rewrite(), lambda w: w.has_selection, True),
+    Command("F&ill", "&Keep the draft", "Tab", lambda w: w.keep(), lambda w: w.filling),
+    Command("F&ill", "&Drop the draft", "Esc", lambda w: w.drop(), lambda w: w.filling),
+]
+
+
+def build(window: "Window") -> tuple[list[QAction], QMenu]:
+    """Fill the window's menu bar from the table; returns the actions in its order and the context menu."""
+    menus: dict[str, QMenu] = {}
+    context = QMenu(window)
+    actions = []
+    for command in COMMANDS:
+        action = QAction(command.label, window)
+        action.setShortcut(QKeySequence(command.keys))
+        action.triggered.connect(lambda _checked=False, do=command.do: do(window))
+        if command.menu not in menus:
+            menus[command.menu] = window.menuBar().addMenu(command.menu)
+        menus[command.menu].addAction(action)
+        if command.in_context:
+            context.addAction(action)
+        actions.append(action)
+    return actions, context
+
+
+def update(window: "Window", actions: list[QAction]) -> None:
+    """Offer what is possible now."""
+    for command, action in zip(COMMANDS, actions, strict=True):
+        action.setEnabled(command.when(window))

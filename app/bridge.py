@@ -1,0 +1,63 @@
+"""The only file where Qt and the engine meet: the engine's events become signals, the newest of each job wins."""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable
+
+from PySide6.QtCore import QObject, Signal
+
+from palimpsest.engine import LOADING, Backend, Draft, Engine, Event, Failed, Fill, Ready
+
+
+class EngineBridge(QObject):
+    """Owns the engine. Its thread only leaves the newest event and a signal; everything else happens in this one."""
+
+    loaded = Signal(object)  # Ready, or Failed when the model cannot be loaded
+    _arrived = Signal(int)
+
+    def __init__(self, open_backend: Callable[[], Backend], parent: QObject | None = None):
+        super().__init__(parent)
+        self._lock = threading.Lock()
+        self._newest: dict[int, Event] = {}
+        self._readers: dict[int, asyncio.Event] = {}
+        self._arrived.connect(self._wake)
+        self._engine = Engine(open_backend, self._leave)
+
+    async def fill(self, fill: Fill) -> AsyncGenerator[Event, None]:
+        """Yield the newest draft whenever there is one, then Done, Failed or Stopped. Leaving early stops the fill."""
+        job = self._engine.submit(fill)
+        arrived = self._readers[job] = asyncio.Event()
+        try:
+            event: Event | None = None
+            while event is None or isinstance(event, Draft):
+                await arrived.wait()
+                arrived.clear()
+                event = self._take(job)
+                yield event
+        finally:
+            del self._readers[job]
+            self._engine.stop(job)
+
+    def close(self) -> None:
+        """Stop the engine; returns when its thread has ended."""
+        self._engine.close()
+
+    def _leave(self, job: int, event: Event) -> None:
+        with self._lock:
+            first = job not in self._newest
+            self._newest[job] = event
+        if first:
+            self._arrived.emit(job)
+
+    def _wake(self, job: int) -> None:
+        if reader := self._readers.get(job):
+            reader.set()
+        else:
+            event = self._take(job)
+            if job == LOADING:
+                assert isinstance(event, Ready | Failed)
+                self.loaded.emit(event)
+
+    def _take(self, job: int) -> Event:
+        with self._lock:
+            return self._newest.pop(job)

@@ -1,0 +1,75 @@
+"""The text widget: keys, margins, painting; asks, never decides."""
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import (
+    QContextMenuEvent,
+    QFontDatabase,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+    QTextDocument,
+    QTextOption,
+)
+from PySide6.QtWidgets import QPlainTextEdit, QWidget
+
+from palimpsest.app.drafts import DraftLayer, DraftLayout
+from palimpsest.app.span import Span, stretch
+
+PROSE = {".md", ".markdown", ".txt", ".rst"}
+LONG_LINE = 10_000  # characters: beyond, wrapping at words would make every key take seconds
+
+
+class Editor(QPlainTextEdit):
+    """Shows one document and, over it, a draft."""
+
+    menu_wanted = Signal(QContextMenuEvent)
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self._document: QTextDocument | None = None  # ours to delete, unlike the one Qt began with
+        self.put("", "")
+
+    def put(self, text: str, suffix: str) -> None:
+        """Show ``text``, as prose or as code after the file's ``suffix``, in a fresh document without history."""
+        document = QTextDocument(self)
+        layout = DraftLayout(document)
+        document.setDocumentLayout(layout)
+        document.setDefaultFont(self.font())
+        document.setPlainText(text)
+        document.setModified(False)
+        before, self._document = self._document, document
+        self.setDocument(document)
+        if before:
+            before.deleteLater()
+        self.drafts = DraftLayer(self, layout)
+        self.setTabStopDistance(4 * self.fontMetrics().horizontalAdvance(" "))
+        wraps = suffix in PROSE
+        self.setLineWrapMode(self.LineWrapMode.WidgetWidth if wraps else self.LineWrapMode.NoWrap)
+        long = max(map(len, text.split("\n"))) > LONG_LINE
+        mode = QTextOption.WrapMode.WrapAnywhere if long else QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere
+        self.setWordWrapMode(mode)
+
+    def text(self) -> str:
+        """The whole text with ``\n`` line ends, no-break spaces kept."""
+        return stretch(self.document(), 0, self.document().characterCount() - 1)
+
+    def selection(self) -> Span:
+        """The selected stretch, or the empty one at the caret."""
+        cursor = self.textCursor()
+        return Span(self.document(), cursor.selectionStart(), cursor.selectionEnd())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        painter = QPainter(self.viewport())
+        self.drafts.paint(painter)
+        painter.end()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.drafts.refresh()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        if not self.textCursor().hasSelection():
+            self.setTextCursor(self.cursorForPosition(event.pos()))
+        self.menu_wanted.emit(event)

@@ -1,0 +1,118 @@
+"""``palimpsest fill``: a fill without a window.
+
+Exit codes: 0 filled, 1 could not be done (file, hole, model), 2 wrong arguments, 130 interrupted.
+"""
+
+import argparse
+import json
+import sys
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+
+from palimpsest.app.document import DocumentError, Text, load, save
+from palimpsest.engine import Done, Draft, EngineError, Fill, Options, open_backend
+
+
+class HoleError(Exception):
+    """The place asked for is not in the file; ``str()`` is one sentence for the user."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Fill a stretch of a file and print the text that fills it."
+    parser.epilog = "Exit codes: 0 filled, 1 could not be done, 2 wrong arguments, 130 interrupted."
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("--at", type=_place, required=True, metavar="LINE[:COL]", help="where the hole begins, from 1")
+    parser.add_argument(
+        "--to",
+        type=_place,
+        metavar="LINE[:COL]",
+        help="where it ends: before that column, or at that line's end. By default the hole is the rest of the line, "
+        "or nothing where --at names a column",
+    )
+    parser.add_argument("--instruction", default="", metavar="TEXT", help="rewrite the stretch as told")
+    parser.add_argument("--length", type=int, metavar="N", help="tokens the hole offers")
+    parser.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same text on one machine")
+    parser.add_argument("--drafts", action="store_true", help="print every draft as a line of JSON")
+    parser.add_argument("--write", action="store_true", help="write the file instead of printing the text")
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help="a checkpoint; by default the shipped mini model")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fill as asked; errors become one sentence on standard error."""
+    try:
+        return _fill(args)
+    except (EngineError, DocumentError, HoleError) as error:
+        print(f"palimpsest: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _fill(args: argparse.Namespace) -> int:
+    file = load(args.file)
+    start, end = hole(file.text, args.at, args.to)
+    fill = Fill(
+        before=file.text[:start],
+        after=file.text[end:],
+        selected=file.text[start:end],
+        instruction=args.instruction,
+        options=Options(seed=args.seed, length=args.length),
+    )
+    done = None
+    with closing(open_backend(checkpoint=args.model)) as backend:
+        backend.load()
+        for event in backend.fill(fill):
+            if args.drafts:
+                print(_json(event), flush=True)
+            if isinstance(event, Done):
+                done = event
+    assert done
+    if args.write:
+        save(args.file, Text(fill.before + done.text + fill.after, file.newline, file.bom))
+    elif not args.drafts:
+        print(done.text)
+    return 0
+
+
+def _json(event: Draft | Done) -> str:
+    values = asdict(event)
+    if isinstance(event, Draft):
+        values["settled"] = [round(value, 3) for value in event.settled]
+    return json.dumps({"kind": type(event).__name__.lower(), **values}, ensure_ascii=False)
+
+
+def hole(text: str, at: tuple[int, int | None], to: tuple[int, int | None] | None) -> tuple[int, int]:
+    """Start and end of the hole in ``text``. Lines and columns count from 1. Raises HoleError when it is not there."""
+    lines = text.split("\n")
+    start = _offset(lines, at, end_of_line=False)
+    if to is None:
+        to = (at[0], at[1])
+    end = _offset(lines, to, end_of_line=True)
+    if end < start:
+        raise HoleError(f"The hole ends ({_show(to)}) before it begins ({_show(at)}): swap --at and --to.")
+    return start, end
+
+
+def _offset(lines: list[str], place: tuple[int, int | None], end_of_line: bool) -> int:
+    line, column = place
+    if not 1 <= line <= len(lines):
+        raise HoleError(f"There is no line {line}: the file has {len(lines)} lines.")
+    length = len(lines[line - 1])
+    if column is None:
+        column = length + 1 if end_of_line else 1
+    if not 1 <= column <= length + 1:
+        raise HoleError(f"There is no column {column} in line {line}: give one from 1 to {length + 1}.")
+    return sum(len(before) + 1 for before in lines[: line - 1]) + column - 1
+
+
+def _place(text: str) -> tuple[int, int | None]:
+    line, colon, column = text.partition(":")
+    try:
+        return int(line), int(column) if colon else None
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not LINE or LINE:COL") from error
+
+
+def _show(place: tuple[int, int | None]) -> str:
+    return ":".join(str(number) for number in place if number is not None)

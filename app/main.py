@@ -1,0 +1,68 @@
+"""Puts the pieces together: the command line, and the window with its engine."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from palimpsest.app import fill
+from palimpsest.app.screen import missing
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run ``palimpsest``; returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    if arguments[:1] == ["fill"]:
+        parser = argparse.ArgumentParser(prog="palimpsest fill")
+        fill.add_arguments(parser)
+        return fill.run(parser.parse_args(arguments[1:]))
+    parser = argparse.ArgumentParser(
+        prog="palimpsest",
+        description="An editor in which a diffusion language model on your own machine rewrites text where it stands.",
+        epilog="Without a window: palimpsest fill --help",
+    )
+    parser.add_argument("file", type=Path, nargs="?", metavar="FILE")
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help="a checkpoint; by default the shipped mini model")
+    return edit(parser.parse_args(arguments))
+
+
+def edit(args: argparse.Namespace) -> int:
+    """Show the window until it is closed."""
+    if reason := missing():
+        print(f"palimpsest: {reason}", file=sys.stderr)
+        return 1
+
+    from PySide6.QtWidgets import QApplication
+    from qasync import QEventLoop
+
+    from palimpsest.app.bridge import EngineBridge
+    from palimpsest.app.window import Window
+    from palimpsest.engine import open_backend
+
+    app = QApplication([])
+    app.setApplicationName("palimpsest")
+    app.setApplicationDisplayName("Palimpsest")
+    app.setStyle("Fusion")
+    with QEventLoop(app) as loop:
+        bridge = EngineBridge(lambda: open_backend(checkpoint=args.model))
+        window = Window(bridge)
+        sys.excepthook = lambda kind, error, trace: _report(window, kind, error, trace)
+        if args.file:
+            window.open(args.file)
+        window.show()
+        loop.run_forever()
+        bridge.close()
+    return 0
+
+
+def _report(window, kind, error, trace) -> None:
+    """The last of the three places that catch: tell, and go on with the text as it is."""
+    log.error("unexpected", exc_info=(kind, error, trace))
+    window.statusBar().showMessage(f"Something went wrong ({kind.__name__}: {error}); your text is untouched. Save it.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
