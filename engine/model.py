@@ -3,7 +3,6 @@
 Shapes: P prefix tokens, W canvas positions, V vocabulary.
 """
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +10,12 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import Cache, DiffusionGemmaForBlockDiffusion, DynamicCache
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils import logging as transformers_logging
 
 from palimpsest.engine.device import pick_device
 from palimpsest.engine.errors import CheckpointError
 from palimpsest.engine.sampler import Schedule
 from palimpsest.engine.weights import find
-
-log = logging.getLogger(__name__)
 
 EXPERTS = "grouped_mm"
 LONGEST_PREFIX = 8192  # tokens of text before the hole that are worth reading
@@ -73,7 +70,9 @@ class Model:
 def load_model(checkpoint: str | Path | None = None) -> Model:
     """Load a checkpoint folder, by default the shipped one. Raises CheckpointError."""
     folder = find(checkpoint)
-    disable_progress_bar()
+    # What goes wrong is checked and said below, in one sentence.
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     device, dtype = pick_device()
     network, report = DiffusionGemmaForBlockDiffusion.from_pretrained(
         folder,

@@ -11,14 +11,15 @@ CANVAS = 256  # widest canvas, tokens
 PREFIX = 256  # longest prefix seen in training, tokens
 
 
-def mini_config(tokenizer: Tokenizer) -> DiffusionGemmaConfig:
-    """The configuration of the mini checkpoint for ``tokenizer``: 6 layers, 8 experts of which 2 work."""
+def mini_config(tokenizer: Tokenizer, layers: int = 6) -> DiffusionGemmaConfig:
+    """The configuration of the mini checkpoint for ``tokenizer``: the last layer full, 8 experts of which 2 work."""
     return DiffusionGemmaConfig(
         text_config={
             "vocab_size": tokenizer.get_vocab_size(),
             "hidden_size": 192,
             "intermediate_size": 384,
-            "num_hidden_layers": 6,
+            "num_hidden_layers": layers,
+            "layer_types": ["sliding_attention"] * (layers - 1) + ["full_attention"],
             "num_attention_heads": 4,
             "num_key_value_heads": 2,
             "head_dim": 32,

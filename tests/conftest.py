@@ -1,0 +1,96 @@
+"""Shared fixtures: the shipped checkpoint, a tiny random model of the same classes, and a Qt event loop."""
+
+import asyncio
+import os
+import shutil
+import threading
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import pytest
+import torch
+from qasync import QEventLoop
+from tokenizers import Tokenizer
+from transformers import DiffusionGemmaForBlockDiffusion
+
+from palimpsest.app.bridge import EngineBridge
+from palimpsest.app.window import Window
+from palimpsest.engine import Options, open_backend
+from palimpsest.engine.model import load_model
+from palimpsest.engine.training.architecture import mini_config, mini_generation_config
+from palimpsest.engine.weights import SHIPPED
+
+# As in the product on two cores: one for the engine, one for the window.
+torch.set_num_threads(1)
+
+REAL_FILE = Path(threading.__file__).with_name("textwrap.py")
+
+
+@pytest.fixture(autouse=True)
+def no_thread_outlives_its_test():
+    before = set(threading.enumerate())
+    yield
+    left = [thread for thread in threading.enumerate() if thread not in before and not thread.daemon]
+    assert not left
+    assert not [thread for thread in threading.enumerate() if thread.name == "engine"]
+
+
+@pytest.fixture(scope="session")
+def mini():
+    """The shipped checkpoint."""
+    return load_model()
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory):
+    """A checkpoint folder with random weights: two layers, the classes and the vocabulary of the mini checkpoint."""
+    folder = tmp_path_factory.mktemp("tiny")
+    tokenizer = Tokenizer.from_file(str(SHIPPED / "tokenizer.json"))
+    config = mini_config(tokenizer, layers=2)
+    torch.manual_seed(0)
+    network = DiffusionGemmaForBlockDiffusion(config)
+    network.generation_config = mini_generation_config(tokenizer)
+    network.save_pretrained(folder)
+    shutil.copy(SHIPPED / "tokenizer.json", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_folder):
+    return load_model(tiny_folder)
+
+
+@pytest.fixture(scope="session")
+def backend():
+    backend = open_backend()
+    backend.load()
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def run(qapp):
+    """Runs a coroutine on Qt's event loop, at most a minute."""
+    with QEventLoop(qapp) as loop:
+        yield lambda coroutine: loop.run_until_complete(asyncio.wait_for(coroutine, 60))
+
+
+@pytest.fixture
+def window(qtbot, run):
+    """A window with the shipped model on a real file."""
+    bridge = EngineBridge(open_backend)
+    window = Window(bridge, Options(seed=1))
+    qtbot.addWidget(window)
+    assert window.open(REAL_FILE)
+    window.show()
+    yield window
+    window.editor.document().setModified(False)
+    window.close()
+    bridge.close()
+
+
+async def until(condition) -> None:
+    """Let Qt and the engine work until the condition holds; the ``run`` fixture bounds the wait."""
+    while not condition():
+        await asyncio.sleep(0)

@@ -1,0 +1,151 @@
+"""The engine's thread: newest wins, stopping takes one step, nothing kills it."""
+
+import queue
+
+import pytest
+
+from palimpsest.engine import (
+    LOADING,
+    Done,
+    Draft,
+    Engine,
+    Failed,
+    Fill,
+    Options,
+    Ready,
+    Stopped,
+    open_backend,
+)
+
+LONG = Fill("def f(x):\n", "\n", options=Options(seed=1, length=120))
+SHORT = Fill("def f(x):\n    return", "\n", options=Options(seed=1, length=2))
+
+
+class Events:
+    """What an engine reports, in order; every wait ends after a minute."""
+
+    def __init__(self):
+        self._queue = queue.Queue()
+        self.seen = []
+
+    def __call__(self, job, event):
+        self._queue.put((job, event))
+
+    def until(self, job, kind):
+        while True:
+            entry = self._queue.get(timeout=60)
+            self.seen.append(entry)
+            if entry[0] == job and isinstance(entry[1], kind):
+                return entry[1]
+
+    def rest(self):
+        while not self._queue.empty():
+            self.seen.append(self._queue.get())
+        return self.seen
+
+
+@pytest.fixture
+def events():
+    return Events()
+
+
+@pytest.fixture
+def engine(events):
+    engine = Engine(open_backend, events)
+    yield engine
+    engine.close()
+
+
+def test_it_loads_by_itself_and_fills(engine, events):
+    assert events.until(LOADING, Ready) == Ready("mini", "cpu")
+    job = engine.submit(SHORT)
+    done = events.until(job, Done)
+    drafts = [event for number, event in events.seen if number == job and isinstance(event, Draft)]
+    assert len(drafts) == done.steps
+    assert drafts[-1].text == done.text
+    assert [draft.step for draft in drafts] == list(range(1, done.steps + 1))
+
+
+def test_stopping_takes_at_most_one_step(engine, events):
+    job = engine.submit(LONG)
+    events.until(job, Draft)
+    engine.stop(job)
+    at_stop = len(events.rest())
+    events.until(job, Stopped)
+    late = [event for _, event in events.seen[at_stop:] if isinstance(event, Draft)]
+    assert len(late) <= 1
+    assert not any(isinstance(event, Done) for _, event in events.seen)
+
+
+def test_the_newest_fill_wins(engine, events):
+    first = engine.submit(LONG)
+    events.until(first, Draft)
+    waiting = engine.submit(LONG)
+    newest = engine.submit(SHORT)
+    events.until(newest, Done)
+    ends = {job: event for job, event in events.rest() if not isinstance(event, Draft | Ready)}
+    assert isinstance(ends[first], Stopped)
+    assert isinstance(ends[waiting], Stopped)
+
+
+def test_stopping_an_ended_or_unknown_job_does_nothing(engine, events):
+    job = engine.submit(SHORT)
+    events.until(job, Done)
+    engine.stop(job)
+    engine.stop(999)
+    again = engine.submit(SHORT)
+    events.until(again, Done)
+
+
+def test_closing_ends_every_job(events):
+    engine = Engine(open_backend, events)
+    running = engine.submit(LONG)
+    events.until(running, Draft)
+    waiting = engine.submit(LONG)
+    engine.close()
+    ends = {job: event for job, event in events.rest() if not isinstance(event, Draft | Ready)}
+    assert ends == {running: Stopped(), waiting: Stopped()}
+
+
+def test_an_error_ends_its_job_only(engine, events):
+    too_long = engine.submit(Fill("", "", selected="word " * 500))
+    assert "shorter" in events.until(too_long, Failed).message
+    events.until(engine.submit(SHORT), Done)
+
+
+class Breaks:
+    """A backend whose first fill breaks in a way nobody foresaw."""
+
+    def __init__(self):
+        self._backend, self._fills = open_backend(), 0
+
+    def load(self):
+        return self._backend.load()
+
+    def fill(self, fill):
+        self._fills += 1
+        if self._fills == 1:
+            raise ZeroDivisionError("nobody foresaw this")
+        yield from self._backend.fill(fill)
+
+    def close(self):
+        self._backend.close()
+
+
+def test_an_unforeseen_error_is_told_and_survived(events, caplog):
+    engine = Engine(Breaks, events)
+    job = engine.submit(SHORT)
+    message = events.until(job, Failed).message
+    assert "ZeroDivisionError" in message
+    assert "untouched" in message
+    assert "the engine failed" in caplog.text
+    events.until(engine.submit(SHORT), Done)
+    engine.close()
+
+
+def test_a_model_that_cannot_be_loaded_is_told_and_tried_again(events, tmp_path):
+    engine = Engine(lambda: open_backend(checkpoint=tmp_path / "nothing"), events)
+    assert "no checkpoint folder" in events.until(LOADING, Failed).message
+    job = engine.submit(SHORT)
+    assert "no checkpoint folder" in events.until(job, Failed).message
+    engine.close()
