@@ -159,10 +159,11 @@ def _ink(palette: QPalette, settled: float) -> QTextCharFormat:
 def _static(block: QTextBlock, start: int, end: int) -> list[Run]:
     """The block's text between two positions with the colours the highlighter gave it."""
     text, runs, at = block.text(), [], start
+    # Each format is copied: what ``look.format`` gives points into ``look`` and does not keep it alive.
     for look in sorted(block.layout().formats(), key=lambda look: look.start):
         left, right = max(look.start, at), min(look.start + look.length, end)
         if left < right:
-            runs += [(cut(text, at, left), QTextCharFormat()), (cut(text, left, right), look.format)]
+            runs += [(cut(text, at, left), QTextCharFormat()), (cut(text, left, right), QTextCharFormat(look.format))]
             at = right
     return [*runs, (cut(text, at, end), QTextCharFormat())]
 

@@ -1,9 +1,10 @@
 """The text widget: keys, margins, painting; asks, never decides."""
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QFontDatabase,
+    QKeyEvent,
     QPainter,
     QPaintEvent,
     QResizeEvent,
@@ -58,6 +59,14 @@ class Editor(QPlainTextEdit):
         """The selected stretch, or the empty one at the caret."""
         cursor = self.textCursor()
         return Span(self.document(), cursor.selectionStart(), cursor.selectionEnd())
+
+    def event(self, event: QEvent) -> bool:
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
+            # While a draft is shown, Tab and Esc are its verdict, not text.
+            if self.drafts.shown is not None and event.key() in (Qt.Key.Key_Tab, Qt.Key.Key_Escape):
+                event.ignore()
+                return True
+        return super().event(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)

@@ -39,6 +39,7 @@ def edit(args: argparse.Namespace) -> int:
     from qasync import QEventLoop
 
     from palimpsest.app.bridge import EngineBridge
+    from palimpsest.app.garbage import Collector
     from palimpsest.app.window import Window
     from palimpsest.engine import open_backend
 
@@ -46,6 +47,7 @@ def edit(args: argparse.Namespace) -> int:
     app.setApplicationName("palimpsest")
     app.setApplicationDisplayName("Palimpsest")
     app.setStyle("Fusion")
+    Collector(app)
     with QEventLoop(app) as loop:
         bridge = EngineBridge(lambda: open_backend(checkpoint=args.model))
         window = Window(bridge)

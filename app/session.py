@@ -66,7 +66,9 @@ class FillSession:
         if verdict is Verdict.KEEP and isinstance(self._event, Done):
             cursor = self._span.cursor()
             cursor.beginEditBlock()
-            cursor.insertText(self._event.text)
+            cursor.insertText(self._event.text + " ")
+            # Qt merges the user's next key into a block that ends with an insertion, so end with a deletion.
+            cursor.deletePreviousChar()
             cursor.endEditBlock()
         self._ended(self)
 

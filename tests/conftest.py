@@ -1,6 +1,7 @@
 """Shared fixtures: the shipped checkpoint, a tiny random model of the same classes, and a Qt event loop."""
 
 import asyncio
+import gc
 import os
 import shutil
 import threading
@@ -72,8 +73,11 @@ def backend():
 @pytest.fixture
 def run(qapp):
     """Runs a coroutine on Qt's event loop, at most a minute."""
+    gc.disable()  # as in the application: see garbage.py
     with QEventLoop(qapp) as loop:
         yield lambda coroutine: loop.run_until_complete(asyncio.wait_for(coroutine, 60))
+    gc.collect()
+    gc.enable()
 
 
 @pytest.fixture
@@ -81,13 +85,18 @@ def window(qtbot, run):
     """A window with the shipped model on a real file."""
     bridge = EngineBridge(open_backend)
     window = Window(bridge, Options(seed=1))
-    qtbot.addWidget(window)
+    qtbot.addWidget(window, before_close_func=discard)
     assert window.open(REAL_FILE)
     window.show()
     yield window
-    window.editor.document().setModified(False)
+    discard(window)
     window.close()
     bridge.close()
+
+
+def discard(window):
+    """Let the window close without asking about unsaved changes."""
+    window.editor.document().setModified(False)
 
 
 async def until(condition) -> None:

@@ -1,0 +1,129 @@
+"""``palimpsest fill`` as a user types it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from conftest import REAL_FILE
+
+from palimpsest.app.fill import hole
+from palimpsest.app.main import main
+
+LINES = REAL_FILE.read_text().split("\n")
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A real file with line 151 blanked."""
+    path = tmp_path / "textwrap.py"
+    path.write_text("\n".join([*LINES[:150], "", *LINES[151:]]))
+    return path
+
+
+def test_it_prints_the_filled_text_and_the_seed_repeats_it(file, capsys):
+    before = file.read_text()
+    texts = []
+    for _ in range(2):
+        assert main(["fill", str(file), "--at", "151", "--seed", "3"]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1]
+    assert texts[0].strip()
+    assert file.read_text() == before
+
+
+def test_drafts_are_lines_of_json(file, capsys):
+    assert main(["fill", str(file), "--at", "151", "--seed", "3", "--drafts"]) == 0
+    *drafts, done = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert done["kind"] == "done"
+    assert done["steps"] == len(drafts)
+    assert done["seed"] == 3
+    assert [draft["step"] for draft in drafts] == list(range(1, len(drafts) + 1))
+    assert all(draft["kind"] == "draft" and len(draft["settled"]) == len(draft["text"]) for draft in drafts)
+    assert drafts[-1]["text"] == done["text"]
+
+
+def test_write_changes_the_hole_only(file, capsys):
+    assert main(["fill", str(file), "--at", "151", "--seed", "3"]) == 0
+    text = capsys.readouterr().out.removesuffix("\n")
+    file.chmod(0o640)
+    assert main(["fill", str(file), "--at", "151", "--seed", "3", "--write"]) == 0
+    assert capsys.readouterr().out == ""
+    assert file.read_text() == "\n".join([*LINES[:150], text, *LINES[151:]])
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert list(file.parent.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--at", "99999"], "There is no line 99999: the file has 4"),
+        (["--at", "0"], "There is no line 0"),
+        (["--at", "151:40"], "There is no column 40 in line 151: give one from 1 to 1."),
+        (["--at", "3", "--to", "2"], "ends (2) before it begins (3)"),
+        (["--at", "151", "--instruction", "Fix the spelling"], "select the text"),
+        (["--at", "1", "--to", "400"], "select a shorter stretch"),
+        (["--at", "151", "--seed", "-1"], "seed is -1"),
+        (["--at", "151", "--model", "/nowhere"], "no checkpoint folder /nowhere"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(file, capsys, arguments, sentence):
+    before = file.read_bytes()
+    assert main(["fill", str(file), "--write", *arguments]) == 1
+    output = capsys.readouterr()
+    assert sentence in output.err
+    assert output.err.count("\n") == 1
+    assert output.out == ""
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (None, "cannot be opened: No such file"),
+        (b"caf\xe9\n", "is not UTF-8 text (byte 3)"),
+        (b"a\r\nb\nc\r\n", "mixes line ends"),
+        (b"a\0b", "U+0000"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path, capsys, data, sentence):
+    path = tmp_path / "file.txt"
+    if data is not None:
+        path.write_bytes(data)
+    assert main(["fill", str(path), "--at", "1", "--write"]) == 1
+    assert sentence in capsys.readouterr().err
+    if data is not None:
+        assert path.read_bytes() == data
+
+
+def test_wrong_arguments_exit_with_two(file, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["fill", str(file), "--at", "line three"])
+    assert exit_.value.code == 2
+    assert "is not LINE or LINE:COL" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("at", "to", "selected"),
+    [
+        ((2, None), None, "second"),
+        ((2, 3), None, ""),
+        ((1, 2), (2, None), "ne\nsecond"),
+        ((2, None), (2, 4), "sec"),
+        ((3, None), None, ""),
+        ((1, None), (3, None), "one\nsecond\n"),
+    ],
+)
+def test_holes(at, to, selected):
+    text = "one\nsecond\n"
+    start, end = hole(text, at, to)
+    assert text[start:end] == (selected if to or at[1] is None else "")
+
+
+def test_filling_needs_no_qt(file):
+    """The command works where Qt's libraries are missing."""
+    code = (
+        "import sys; sys.modules['PySide6'] = sys.modules['qasync'] = None; from palimpsest.app.main import main; "
+        f"sys.exit(main(['fill', {str(file)!r}, '--at', '151', '--length', '4']))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
