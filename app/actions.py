@@ -20,7 +20,7 @@ class Command:
     menu: str
     label: str
     keys: str | QKeySequence.StandardKey
-    do: Callable[["Window"], None]
+    do: Callable[["Window"], object]
     when: Callable[["Window"], bool] = lambda _window: True
     in_context: bool = False
 

@@ -8,6 +8,8 @@ of it.
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
+from palimpsest.app.span import Span
+from palimpsest.app.utf16 import cut, units
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import (
     QColor,
@@ -20,9 +22,6 @@ from PySide6.QtGui import (
     QTextOption,
 )
 from PySide6.QtWidgets import QPlainTextDocumentLayout, QPlainTextEdit
-
-from palimpsest.app.span import Span
-from palimpsest.app.utf16 import cut, units
 
 FAINTEST = 0.30  # ink of a character nothing is known about
 SHADES = 8
@@ -205,4 +204,3 @@ def _formats_by_line(runs: list[Run]) -> list[list[QTextLayout.FormatRange]]:
                 lines[-1].append(look)
                 at += look.length
     return lines
-

@@ -1,5 +1,7 @@
 """The text widget: keys, margins, painting; asks, never decides."""
 
+from palimpsest.app.drafts import DraftLayer, DraftLayout
+from palimpsest.app.span import Span, stretch
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
@@ -12,9 +14,6 @@ from PySide6.QtGui import (
     QTextOption,
 )
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
-
-from palimpsest.app.drafts import DraftLayer, DraftLayout
-from palimpsest.app.span import Span, stretch
 
 PROSE = {".md", ".markdown", ".txt", ".rst"}
 LONG_LINE = 10_000  # characters: beyond, wrapping at words would make every key take seconds
@@ -61,11 +60,15 @@ class Editor(QPlainTextEdit):
         return Span(self.document(), cursor.selectionStart(), cursor.selectionEnd())
 
     def event(self, event: QEvent) -> bool:
-        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
-            # While a draft is shown, Tab and Esc are its verdict, not text.
-            if self.drafts.shown is not None and event.key() in (Qt.Key.Key_Tab, Qt.Key.Key_Escape):
-                event.ignore()
-                return True
+        # While a draft is shown, Tab and Esc are its verdict, not text.
+        if (
+            isinstance(event, QKeyEvent)
+            and event.type() == QEvent.Type.ShortcutOverride
+            and event.key() in (Qt.Key.Key_Tab, Qt.Key.Key_Escape)
+            and self.drafts.shown is not None
+        ):
+            event.ignore()
+            return True
         return super().event(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -35,13 +35,12 @@ def edit(args: argparse.Namespace) -> int:
         print(f"palimpsest: {reason}", file=sys.stderr)
         return 1
 
-    from PySide6.QtWidgets import QApplication
-    from qasync import QEventLoop
-
     from palimpsest.app.bridge import EngineBridge
     from palimpsest.app.garbage import Collector
     from palimpsest.app.window import Window
     from palimpsest.engine import open_backend
+    from PySide6.QtWidgets import QApplication
+    from qasync import QEventLoop
 
     app = QApplication([])
     app.setApplicationName("palimpsest")

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from contextlib import aclosing
 from enum import Enum
 
-from PySide6.QtGui import QTextDocument
-
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.drafts import DraftLayer
 from palimpsest.app.span import Span, stretch
 from palimpsest.engine import Done, Draft, Event, Failed, Fill, Options, Stopped
+from PySide6.QtGui import QTextDocument
 
 REACH = 1 << 17  # UTF-16 units of text before and after the hole that are handed to the engine
 

@@ -1,8 +1,7 @@
 """The status bar: what the engine is and does."""
 
-from PySide6.QtWidgets import QLabel, QStatusBar, QWidget
-
 from palimpsest.engine import Done, Draft, Event, Failed, Ready, Stopped
+from PySide6.QtWidgets import QLabel, QStatusBar, QWidget
 
 
 class StatusBar(QStatusBar):

@@ -2,10 +2,6 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QVBoxLayout, QWidget
-
 from palimpsest.app import actions, document
 from palimpsest.app.askbar import AskBar
 from palimpsest.app.bridge import EngineBridge
@@ -15,6 +11,9 @@ from palimpsest.app.highlight import Highlighter
 from palimpsest.app.session import FillSession, Verdict
 from palimpsest.app.statusbar import StatusBar
 from palimpsest.engine import Event, Failed, Options, Ready, RequestError
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QGuiApplication
+from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QVBoxLayout, QWidget
 
 
 class Window(QMainWindow):
@@ -97,6 +96,11 @@ class Window(QMainWindow):
         return self._session is not None
 
     @property
+    def drafted(self) -> bool:
+        """Is there a finished draft?"""
+        return self._session is not None and self._session.done
+
+    @property
     def has_selection(self) -> bool:
         return self.editor.textCursor().hasSelection()
 
@@ -113,7 +117,7 @@ class Window(QMainWindow):
 
     def keep(self) -> None:
         """Put the finished draft into the text."""
-        if self._session and self._session.done:
+        if self._session and self.drafted:
             self._session.finish(Verdict.KEEP)
         else:
             self.status.showMessage("The draft is not finished yet; Esc stops it")

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
-
 from palimpsest.engine.errors import RequestError
+from torch import Tensor
 
 RIGHT_CONTEXT = 24  # tokens after the hole that are worth a wider canvas
 LEAST_RIGHT_CONTEXT = 8  # tokens after the hole that a long hole must leave room for
@@ -44,7 +43,9 @@ def lay_out(left: list[int], length: int, right: list[int], limit: int, eos: int
     """
     hole = len(left) + length
     if hole > limit:
-        raise RequestError(f"A hole of {length} tokens does not fit the model's canvas of {limit}: ask for a shorter one.")
+        raise RequestError(
+            f"A hole of {length} tokens does not fit the model's canvas of {limit}: ask for a shorter one."
+        )
     width = min(limit, -(-(hole + RIGHT_CONTEXT) // WIDTH_STEP) * WIDTH_STEP)
     pinned = (right + [eos] * width)[: width - hole]
     free = torch.zeros(width, dtype=torch.bool)

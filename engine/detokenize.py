@@ -1,5 +1,6 @@
 """Tokens -> the text so far, and how settled each character is."""
 
+import itertools
 from collections.abc import Sequence
 
 from tokenizers import Tokenizer
@@ -31,7 +32,7 @@ class Detokenizer:
             return [len(piece) for piece in pieces]
         # Some character is spread over several tokens: the token that completes it gets it.
         ends = [min(len(text), len(self._tokenizer.decode(ids[: n + 1]).rstrip("\ufffd"))) for n in range(len(ids))]
-        ends = [max(ends[: n + 1]) for n in range(len(ends))][:-1] + [len(text)]
+        ends = [*itertools.accumulate(ends[:-1], max), len(text)]
         return [end - start for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
     def _piece(self, index: int) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from palimpsest.engine.backend import Backend
 from palimpsest.engine.errors import EngineError
-from palimpsest.engine.request import Event, Failed, Fill, Ready, Stopped
+from palimpsest.engine.request import Event, Failed, Fill, Stopped
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-
 from palimpsest.engine import prompt
 from palimpsest.engine.canvas import Canvas, hole_length, lay_out
 from palimpsest.engine.denoise import Step, denoise

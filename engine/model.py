@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer
-from torch import Tensor
-from transformers import Cache, DiffusionGemmaForBlockDiffusion, DynamicCache
-from transformers.utils import logging as transformers_logging
-
 from palimpsest.engine.device import pick_device
 from palimpsest.engine.errors import CheckpointError
 from palimpsest.engine.sampler import Schedule
 from palimpsest.engine.weights import find
+from tokenizers import Tokenizer
+from torch import Tensor
+from transformers import Cache, DiffusionGemmaForBlockDiffusion, DynamicCache
+from transformers.models.diffusion_gemma.configuration_diffusion_gemma import DiffusionGemmaTextConfig
+from transformers.utils import logging as transformers_logging
 
 EXPERTS = "grouped_mm"
 LONGEST_PREFIX = 8192  # tokens of text before the hole that are worth reading
@@ -37,21 +37,29 @@ class Model:
         return self.network.device
 
     @property
+    def _text_config(self) -> DiffusionGemmaTextConfig:
+        config = self.network.config.text_config
+        assert isinstance(config, DiffusionGemmaTextConfig)
+        return config
+
+    @property
     def vocabulary(self) -> int:
-        return self.network.config.text_config.vocab_size
+        return self._text_config.vocab_size
 
     @property
     def canvas_limit(self) -> int:
-        return self.network.config.canvas_length
+        length = self.network.config.canvas_length
+        assert length
+        return length
 
     @property
     def prefix_limit(self) -> int:
-        return min(LONGEST_PREFIX, self.network.config.text_config.max_position_embeddings - self.canvas_limit)
+        return min(LONGEST_PREFIX, self._text_config.max_position_embeddings - self.canvas_limit)
 
     @torch.inference_mode()
     def encode(self, prefix: list[int]) -> Cache:
         """The keys and values of ``prefix`` (P ids, at least one)."""
-        cache = DynamicCache(config=self.network.config.text_config)
+        cache = DynamicCache(config=self._text_config)
         ids = torch.tensor([prefix], device=self.device)
         self.network.model.encoder(input_ids=ids, past_key_values=cache)
         return cache
@@ -74,7 +82,7 @@ def load_model(checkpoint: str | Path | None = None) -> Model:
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     device, dtype = pick_device()
-    network, report = DiffusionGemmaForBlockDiffusion.from_pretrained(
+    network, report = DiffusionGemmaForBlockDiffusion.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
         folder,
         dtype=dtype,
         device_map={"": device} if device.type != "cpu" else None,
@@ -88,7 +96,9 @@ def load_model(checkpoint: str | Path | None = None) -> Model:
         raise CheckpointError(f"{folder} lacks {len(wrong)} weights, {wrong[0]} first: fetch the checkpoint again.")
     network.eval().set_experts_implementation(EXPERTS)
     if network.config.text_config._experts_implementation != EXPERTS:
-        raise CheckpointError(f"transformers did not take the {EXPERTS} experts: install the pinned transformers version.")
+        raise CheckpointError(
+            f"transformers did not take the {EXPERTS} experts: install the pinned transformers version."
+        )
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     # What the user wrote is text, even where it looks like a special token ("<del>" in a web page).
     tokenizer.encode_special_tokens = True

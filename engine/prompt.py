@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from tokenizers import Tokenizer
-
 from palimpsest.engine.errors import RequestError
 from palimpsest.engine.request import Fill
+from tokenizers import Tokenizer
 
 # Generous: no tokenizer here averages more characters a token, and encoding a whole book for a word would take seconds.
 CHARACTERS_PER_TOKEN = 16
@@ -13,7 +12,7 @@ CHARACTERS_PER_TOKEN = 16
 
 @dataclass(frozen=True)
 class Prompt:
-    """Token ids: ``prefix`` for the encoder, ``left`` and ``right`` pinned on the canvas, ``selected`` to be replaced."""
+    """Token ids: ``prefix`` is encoded, ``left`` and ``right`` are pinned on the canvas, ``selected`` is replaced."""
 
     prefix: list[int]
     left: list[int]

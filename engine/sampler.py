@@ -33,7 +33,7 @@ def entropy(log_probabilities: Tensor) -> Tensor:
 
 
 def accept(entropies: Tensor, bound: float) -> Tensor:
-    """Which positions are accepted: the surest ones, while the others' entropies sum to at most ``bound``. F -> F bool"""
+    """Accept the surest positions while the entropies of those before sum to at most ``bound``. F -> F bool"""
     ordered, index = entropies.sort()
     chosen = ordered.cumsum(0) - ordered <= bound
     return torch.zeros_like(chosen).scatter(0, index, chosen)

@@ -3,9 +3,8 @@
 import json
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
 from palimpsest.engine.errors import CheckpointError
+from safetensors import SafetensorError, safe_open
 
 SHIPPED = Path(__file__).parent.parent / "resources" / "mini"
 NEEDED = ("config.json", "generation_config.json", "tokenizer.json")
@@ -18,7 +17,9 @@ def find(checkpoint: str | Path | None) -> Path:
     """
     folder = Path(checkpoint) if checkpoint else SHIPPED
     if not folder.is_dir():
-        raise CheckpointError(f"There is no checkpoint folder {folder}: give a folder that holds a DiffusionGemma model.")
+        raise CheckpointError(
+            f"There is no checkpoint folder {folder}: give a folder that holds a DiffusionGemma model."
+        )
     for name in NEEDED:
         _check_json(folder / name)
     if json.loads((folder / "config.json").read_text("utf-8")).get("model_type") != "diffusion_gemma":

@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import pytest
 import torch
-
 from palimpsest.engine.canvas import Canvas, lay_out
 from palimpsest.engine.denoise import denoise
 
@@ -58,7 +57,7 @@ def test_the_stop_test_ignores_pins(model):
     free = torch.zeros(64, dtype=torch.bool)
     free[:2] = True
 
-    def unsure(ids, _conditioning):
+    def unsure(_ids, _conditioning):
         logits = torch.zeros(64, model.vocabulary)
         logits[:, 7] = 0.01  # the likeliest token repeats, but by a hair
         return logits
@@ -67,8 +66,8 @@ def test_the_stop_test_ignores_pins(model):
     result = list(steps(model, Canvas(ids, free), decode=unsure, confidence=1.0, max_steps=5))
     assert [step.finished for step in result] == [False] * 5
 
-    def sure(ids, _conditioning):
-        return unsure(ids, None) * 1e4
+    def sure(_ids, _conditioning):
+        return unsure(None, None) * 1e4
 
     result = list(steps(model, Canvas(ids, free), decode=sure, max_steps=5))
     assert [step.finished for step in result] == [False, True]

@@ -3,7 +3,6 @@
 import os
 
 import pytest
-
 from palimpsest.app.document import DocumentError, Text, load, save
 
 

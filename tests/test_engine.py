@@ -3,7 +3,6 @@
 import queue
 
 import pytest
-
 from palimpsest.engine import (
     LOADING,
     Done,

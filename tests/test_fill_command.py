@@ -6,7 +6,6 @@ import sys
 
 import pytest
 from conftest import REAL_FILE
-
 from palimpsest.app.fill import hole
 from palimpsest.app.main import main
 

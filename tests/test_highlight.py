@@ -2,11 +2,10 @@
 
 import pytest
 from conftest import REAL_FILE
+from palimpsest.app.highlight import Highlighter, lines_for
 from pygments.lexers.python import PythonLexer
 from pygments.token import Comment, Keyword, String
 from PySide6.QtGui import QTextDocument
-
-from palimpsest.app.highlight import Highlighter, lines_for
 
 
 def by_line(language, text):
@@ -51,6 +50,7 @@ def test_markdown_lexes_fences_in_their_language():
 def test_an_edit_recolours_what_follows(qapp):
     document = QTextDocument('x = 1\ny = "a"\n')
     highlighter = Highlighter(document, "py", "friendly")
+    document.documentLayout()  # without one Qt tells nobody of changes
     qapp.processEvents()  # Qt colours a new document when it is idle, and edits at once
     plain = highlighter.document().findBlockByNumber(1).layout().formats()
     cursor = document.find("x")
@@ -59,7 +59,8 @@ def test_an_edit_recolours_what_follows(qapp):
     assert [look.start for look in quoted] != [look.start for look in plain]
 
 
-def test_positions_count_as_qt_does(qapp):
+@pytest.mark.usefixtures("qapp")
+def test_positions_count_as_qt_does():
     document = QTextDocument('"😀" + None')
     highlighter = Highlighter(document, "py", "friendly")
     highlighter.rehighlight()

@@ -1,19 +1,20 @@
 """The sampler's rules against transformers' own."""
 
+from typing import Any
+
 import pytest
 import torch
+from palimpsest.engine.sampler import Schedule, accept, entropy
 from transformers.models.diffusion_gemma.generation_diffusion_gemma import (
     EntropyBoundSampler,
     EntropyBoundSamplerConfig,
     LinearTemperatureScheduleLogitsProcessor,
 )
 
-from palimpsest.engine.sampler import Schedule, accept, entropy
-
 
 @pytest.mark.parametrize("step", [1, 7, 48])
 def test_temperature_is_the_released_schedule(step):
-    theirs = LinearTemperatureScheduleLogitsProcessor(0.4, 0.8, 48)
+    theirs: Any = LinearTemperatureScheduleLogitsProcessor(0.4, 0.8, 48)
     logits = torch.tensor([1.0])
     assert 1 / Schedule().temperature(step) == pytest.approx(theirs(None, logits, cur_step=48 - step + 1).item())
 
@@ -22,7 +23,7 @@ def test_temperature_is_the_released_schedule(step):
 @pytest.mark.parametrize("sharpness", [0.1, 3.0, 10.0])
 def test_acceptance_is_the_released_rule(bound, sharpness):
     logits = torch.randn(40, 50, generator=torch.Generator().manual_seed(0)) * sharpness
-    sampler = EntropyBoundSampler(EntropyBoundSamplerConfig(bound), 40, 50, 48)
+    sampler: Any = EntropyBoundSampler(EntropyBoundSamplerConfig(bound), 40, 50, 48)
     ids = torch.zeros(1, 40, dtype=torch.long)
     sampler.accept_canvas(ids, ids, logits[None], 1)
     ours = accept(entropy(logits.log_softmax(-1)), bound)

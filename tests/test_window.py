@@ -2,14 +2,13 @@
 
 import pytest
 from conftest import REAL_FILE, discard, until
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QContextMenuEvent, QTextCursor
-from PySide6.QtWidgets import QApplication
-
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.session import FillSession, Verdict
 from palimpsest.app.window import Window
 from palimpsest.engine import Done, open_backend
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QContextMenuEvent, QTextCursor
+from PySide6.QtWidgets import QApplication
 
 ORIGINAL = REAL_FILE.read_text()
 LINE = 151
@@ -36,7 +35,7 @@ def press(qtbot, window, key, modifier=Qt.KeyboardModifier.NoModifier):
 
 
 async def finished(window):
-    await until(lambda: not window.filling or window._session.done)
+    await until(lambda: not window.filling or window.drafted)
 
 
 def test_fill_keep_undo(window, run, qtbot):

@@ -7,13 +7,12 @@ import string
 from dataclasses import dataclass
 
 import numpy as np
+from palimpsest.engine.training.architecture import CANVAS, PREFIX
 from tokenizers import Tokenizer
 
-from palimpsest.engine.training.architecture import CANVAS, PREFIX
-
-WIDTHS, WIDTH_SHARES = [32, 64, 128, 256], [0.25, 0.40, 0.25, 0.10]
+WIDTHS, WIDTH_SHARES = [32, 64, 128, 256], [0.40, 0.45, 0.12, 0.03]
 MOST_SLACK = 48  # tokens; a fill whose length is unknown offers about this much
-REWRITES = 0.12  # share of documents that are an instruction and its answer
+REWRITES = 0.10  # share of documents that are an instruction and its answer
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Examples:
     def __init__(self, tokens: np.ndarray, tokenizer: Tokenizer, documents: int, seed: int):
         self.tokens, self.tokenizer, self.documents, self.seed = tokens, tokenizer, documents, seed
         self.size = tokenizer.get_vocab_size()
-        self.bos, self.eos, self.delete = (tokenizer.token_to_id(name) for name in ("<bos>", "<eos>", "<del>"))
+        self.bos, self.eos, self.delete = (_id(tokenizer, name) for name in ("<bos>", "<eos>", "<del>"))
         self.newline = tokenizer.encode("\n").ids[0]
         self.blank = tokenizer.encode(" ").ids[0]
         pieces = [tokenizer.decode([index]) for index in range(self.size)]
@@ -86,7 +85,7 @@ class Examples:
             left = 0
         else:
             begin = self._begin(rng, window)
-            if rng.random() < 0.15:
+            if rng.random() < 0.06:
                 return begin, self._until_eos(window[begin : begin + width]), np.ones(width, bool)
             left = int(rng.integers(1, width // 4)) if rng.random() < 0.25 else 0
             left = min(left, begin - 1)
@@ -160,6 +159,12 @@ class Examples:
         row = np.concatenate([[self.bos], prompt, window[1:]])[: len(window)]
         begin, end = begin + len(prompt), end + len(prompt)
         return (row, (begin, end)) if begin < PREFIX else (window, None)
+
+
+def _id(tokenizer: Tokenizer, token: str) -> int:
+    index = tokenizer.token_to_id(token)
+    assert index is not None, token
+    return index
 
 
 def rewrite_prompt(instruction: str, text: str) -> str:

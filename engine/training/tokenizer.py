@@ -1,6 +1,6 @@
 """Trains the byte-level BPE of the mini checkpoint and writes its tokenizer files.
 
-    python -m palimpsest.engine.training.tokenizer OUT_DIR TEXT_FILE... [--size 4096]
+python -m palimpsest.engine.training.tokenizer OUT_DIR TEXT_FILE... [--size 4096]
 """
 
 import argparse
@@ -9,9 +9,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-
 from palimpsest.engine.training.corpus import documents
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 # The first ids are those of the released model's tokenizer where they are small; the rest follow in its order.
 SPECIAL_TOKENS = [

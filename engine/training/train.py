@@ -17,20 +17,19 @@ import argparse
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from palimpsest.engine.training.architecture import mini_config, mini_generation_config
+from palimpsest.engine.training.examples import Batch, Examples
+from palimpsest.engine.training.optimizer import Muon
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import DiffusionGemmaForBlockDiffusion
-from transformers.modeling_utils import PreTrainedModel
-
-from palimpsest.engine.training.architecture import mini_config, mini_generation_config
-from palimpsest.engine.training.examples import Batch, Examples
-from palimpsest.engine.training.optimizer import Muon
 
 CHECKPOINT = Path(__file__).parents[2] / "resources" / "mini"
 LEARNING_RATE = 2e-3
@@ -57,8 +56,10 @@ class _Prefix:
 class Trainer:
     def __init__(self, model: DiffusionGemmaForBlockDiffusion, compiled: bool):
         self.model = model
-        self.encoder, self.decoder = model.model.encoder.language_model, model.model.decoder
-        self.types = model.config.text_config.layer_types
+        # Typed loosely: transformers' modules are their own only documentation of what they call with what.
+        self.encoder: Any = model.model.encoder.language_model
+        self.decoder: Any = model.model.decoder
+        self.types: list[str] = self.decoder.text_config.layer_types
         self.cap = model.final_logit_softcapping
         if compiled:
             self._loss = torch.compile(self._loss, dynamic=True)
@@ -96,14 +97,12 @@ class Trainer:
     def _decode(self, embedded: Tensor, soft: Tensor, mask: Tensor, position: Tensor, cache: _Prefix) -> Tensor:
         return self._layers(self.decoder, self.decoder.self_conditioning(embedded, soft), mask, cache, position)
 
-    def _layers(self, stack: PreTrainedModel, hidden: Tensor, mask, cache: _Prefix, position: Tensor | None) -> Tensor:
+    def _layers(self, stack: Any, hidden: Tensor, mask, cache: _Prefix, position: Tensor | None) -> Tensor:
         if position is None:
             position = torch.arange(hidden.shape[1])[None]
         rotary = {kind: stack.rotary_emb(hidden, position, kind) for kind in set(self.types)}
         for layer, kind in zip(stack.layers, self.types, strict=True):
-            hidden = layer(
-                hidden, position_embeddings=rotary[kind], attention_mask=mask, past_key_values=cache
-            )
+            hidden = layer(hidden, position_embeddings=rotary[kind], attention_mask=mask, past_key_values=cache)
         return stack.norm(hidden)
 
     def _mask(self, start: Tensor, length: int, width: int) -> Tensor:
@@ -179,7 +178,7 @@ def export(model: DiffusionGemmaForBlockDiffusion, tokenizer: Tokenizer, folder:
     copy = DiffusionGemmaForBlockDiffusion(model.config)
     copy.load_state_dict(model.state_dict())
     copy.generation_config = model.generation_config
-    copy.to(torch.bfloat16).save_pretrained(folder)
+    copy.bfloat16().save_pretrained(folder)
 
 
 def rate(step: int, steps: int, decay: int) -> float:
@@ -199,7 +198,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--eager", action="store_true", help="do not compile")
-    parser.add_argument("--export", type=Path, help="write the checkpoint here at the end (--steps 0: of what there is)")
+    parser.add_argument(
+        "--export", type=Path, help="write the checkpoint here at the end (--steps 0: of what there is)"
+    )
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
@@ -227,7 +228,9 @@ def main() -> None:
             if heldout and (run.step % 250 == 0 or run.step == args.steps):
                 with torch.no_grad():
                     pairs = [trainer.losses(heldout.batch(i), np.random.default_rng(i)) for i in range(8)]
-                entry |= {f"heldout_{k}": v for k, v in zip(("diffusion", "next_token"), np.mean(pairs, axis=0), strict=True)}
+                entry |= {
+                    f"heldout_{k}": v for k, v in zip(("diffusion", "next_token"), np.mean(pairs, axis=0), strict=True)
+                }
             entry["seconds_per_step"] = (time.monotonic() - began) / len(sums)
             began, sums = time.monotonic(), []
             entry = {key: round(float(value), 4) if key != "step" else value for key, value in entry.items()}

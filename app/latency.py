@@ -1,0 +1,88 @@
+"""How long a key takes to be painted while a fill runs in the same window; JSON for ``palimpsest.engine.bench``."""
+
+import argparse
+import asyncio
+import json
+import sys
+import textwrap
+import time
+from pathlib import Path
+from statistics import median, quantiles
+
+from palimpsest.app.bridge import EngineBridge
+from palimpsest.app.garbage import Collector
+from palimpsest.app.window import Window
+from palimpsest.engine import Options, open_backend
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QTextCursor
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+from qasync import QEventLoop
+
+KEYS = 300
+PAUSE = 0.02  # seconds between keys: a very fast typist
+HOLE, CARET = 150, 145  # lines of textwrap.py, from 0, both on screen
+
+
+class _Paints(QObject):
+    """Notes that the watched widget was painted."""
+
+    seen = False
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        self.seen = self.seen or event.type() == QEvent.Type.Paint
+        return False
+
+
+async def measure(window: Window) -> list[float]:
+    """Seconds from each key press until its paint event has been handled."""
+    editor, paints, times = window.editor, _Paints(), []
+    editor.viewport().installEventFilter(paints)
+    while len(times) < KEYS:
+        if not window.filling or window.drafted:
+            window.drop()
+            place(window, HOLE)
+            window.fill_in()
+            place(window, CARET)
+        paints.seen = False
+        began = time.perf_counter()
+        QTest.keyClick(editor, Qt.Key.Key_X)
+        while not paints.seen:
+            await asyncio.sleep(0)
+        times.append(time.perf_counter() - began)
+        await asyncio.sleep(PAUSE)
+    window.drop()
+    return times
+
+
+def place(window: Window, line: int) -> None:
+    """Put the caret at the end of a line."""
+    cursor = QTextCursor(window.editor.document().findBlockByNumber(line))
+    cursor.movePosition(QTextCursor.MoveOperation.EndOfBlock)
+    window.editor.setTextCursor(cursor)
+    window.editor.centerCursor()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, metavar="FOLDER")
+    args = parser.parse_args()
+    app = QApplication([])
+    Collector(app)
+    with QEventLoop(app) as loop:
+        bridge = EngineBridge(lambda: open_backend(checkpoint=args.model))
+        loaded = loop.create_future()
+        bridge.loaded.connect(loaded.set_result)
+        window = Window(bridge, Options(seed=0, length=100))
+        window.open(Path(textwrap.__file__))
+        window.show()
+        loop.run_until_complete(loaded)
+        times = sorted(loop.run_until_complete(measure(window)))
+        bridge.close()
+    p99 = quantiles(times, n=100)[-1]
+    print(json.dumps({"key_p50_ms": round(1e3 * median(times), 2), "key_p99_ms": round(1e3 * p99, 2)}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
