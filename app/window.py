@@ -19,6 +19,8 @@ from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QVBoxLayout
 class Window(QMainWindow):
     """Ties an editor to files, to the engine and to the commands of ``actions.py``."""
 
+    # Pyright knows this class under two paths, the folder's and the package's, hence the two ignored lines below.
+
     def __init__(self, bridge: EngineBridge, options: Options | None = None):
         super().__init__()
         self._bridge, self._options = bridge, options or Options()
@@ -34,7 +36,7 @@ class Window(QMainWindow):
         column.addWidget(self.ask_bar)
         self.setCentralWidget(middle)
         self.setStatusBar(self.status)
-        self._actions, self._context = actions.build(self)
+        self._actions, self._context = actions.build(self)  # pyright: ignore[reportArgumentType]
         self.editor.menu_wanted.connect(self._show_menu)
         self.editor.copyAvailable.connect(self._refresh)
         self.editor.undoAvailable.connect(self._refresh)
@@ -171,7 +173,7 @@ class Window(QMainWindow):
         self.setWindowModified(self.editor.document().isModified())
 
     def _refresh(self, *_state: bool) -> None:
-        actions.update(self, self._actions)
+        actions.update(self, self._actions)  # pyright: ignore[reportArgumentType]
 
     def _show_menu(self, event: QContextMenuEvent) -> None:
         self._refresh()
