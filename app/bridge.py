@@ -4,8 +4,9 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable
 
-from palimpsest.engine import LOADING, Backend, Draft, Engine, Event, Failed, Fill, Ready
 from PySide6.QtCore import QObject, Signal
+
+from palimpsest.engine import LOADING, Backend, Draft, Engine, Event, Failed, Fill, Ready
 
 
 class EngineBridge(QObject):

@@ -8,8 +8,6 @@ of it.
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from palimpsest.app.span import Span
-from palimpsest.app.utf16 import cut, units
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import (
     QColor,
@@ -22,6 +20,9 @@ from PySide6.QtGui import (
     QTextOption,
 )
 from PySide6.QtWidgets import QPlainTextDocumentLayout, QPlainTextEdit
+
+from palimpsest.app.span import Span
+from palimpsest.app.utf16 import cut, units
 
 FAINTEST = 0.30  # ink of a character nothing is known about
 SHADES = 8

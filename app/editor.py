@@ -1,7 +1,5 @@
 """The text widget: keys, margins, painting; asks, never decides."""
 
-from palimpsest.app.drafts import DraftLayer, DraftLayout
-from palimpsest.app.span import Span, stretch
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
@@ -14,6 +12,9 @@ from PySide6.QtGui import (
     QTextOption,
 )
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
+
+from palimpsest.app.drafts import DraftLayer, DraftLayout
+from palimpsest.app.span import Span, stretch
 
 PROSE = {".md", ".markdown", ".txt", ".rst"}
 LONG_LINE = 10_000  # characters: beyond, wrapping at words would make every key take seconds

@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from palimpsest.app.utf16 import units
 from pygments.lexer import ExtendedRegexLexer, LexerContext, RegexLexer
 from pygments.lexers.markup import MarkdownLexer
 from pygments.lexers.python import PythonLexer
 from pygments.styles import get_style_by_name
 from pygments.token import String, _TokenType
 from PySide6.QtGui import QColor, QFont, QSyntaxHighlighter, QTextCharFormat, QTextDocument
+
+from palimpsest.app.utf16 import units
 
 State = tuple  # what a line lexer knows at a line's end; equal states go on alike
 Piece = tuple[int, str, _TokenType]  # offset, text, kind

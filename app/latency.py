@@ -9,15 +9,16 @@ import time
 from pathlib import Path
 from statistics import median, quantiles
 
-from palimpsest.app.bridge import EngineBridge
-from palimpsest.app.garbage import Collector
-from palimpsest.app.window import Window
-from palimpsest.engine import Options, open_backend
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QTextCursor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from qasync import QEventLoop
+
+from palimpsest.app.bridge import EngineBridge
+from palimpsest.app.garbage import Collector
+from palimpsest.app.window import Window
+from palimpsest.engine import Options, open_backend
 
 KEYS = 300
 PAUSE = 0.02  # seconds between keys: a very fast typist

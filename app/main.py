@@ -1,6 +1,7 @@
 """Puts the pieces together: the command line, and the window with its engine."""
 
 import argparse
+import asyncio
 import logging
 import sys
 from pathlib import Path
@@ -35,12 +36,13 @@ def edit(args: argparse.Namespace) -> int:
         print(f"palimpsest: {reason}", file=sys.stderr)
         return 1
 
+    from PySide6.QtWidgets import QApplication
+    from qasync import QEventLoop
+
     from palimpsest.app.bridge import EngineBridge
     from palimpsest.app.garbage import Collector
     from palimpsest.app.window import Window
     from palimpsest.engine import open_backend
-    from PySide6.QtWidgets import QApplication
-    from qasync import QEventLoop
 
     app = QApplication([])
     app.setApplicationName("palimpsest")
@@ -55,6 +57,8 @@ def edit(args: argparse.Namespace) -> int:
             window.open(args.file)
         window.show()
         loop.run_forever()
+        # Fills that were cancelled by closing the window get their turn to end.
+        loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop), return_exceptions=True))
         bridge.close()
     return 0
 

@@ -1,15 +1,19 @@
 """One fill from the ask to the verdict; ``finish`` is the only way out."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import aclosing
 from enum import Enum
+
+from PySide6.QtGui import QTextDocument
 
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.drafts import DraftLayer
 from palimpsest.app.span import Span, stretch
 from palimpsest.engine import Done, Draft, Event, Failed, Fill, Options, Stopped
-from PySide6.QtGui import QTextDocument
+
+log = logging.getLogger(__name__)
 
 REACH = 1 << 17  # UTF-16 units of text before and after the hole that are handed to the engine
 
@@ -72,17 +76,25 @@ class FillSession:
         self._ended(self)
 
     async def _follow(self, bridge: EngineBridge, fill: Fill) -> None:
-        async with aclosing(bridge.fill(fill)) as events:
-            async for event in events:
-                self._event = event
-                match event:
-                    case Draft(text=text, settled=settled):
-                        self._layer.show(self._span, text, settled)
-                    case Done(text=text):
-                        self._layer.show(self._span, text, [1.0] * len(text))
-                self._report(event)
+        try:
+            async with aclosing(bridge.fill(fill)) as events:
+                async for event in events:
+                    self._event = event
+                    self._show(event)
+                    self._report(event)
+        except Exception as error:  # one of the three places that catch
+            log.exception("a fill failed in the window")
+            self._event = Failed(f"No draft can be shown ({type(error).__name__}: {error}). Your text is untouched.")
+            self._report(self._event)
         if isinstance(self._event, Failed | Stopped):
             self.finish(Verdict.DROP)
+
+    def _show(self, event: Event) -> None:
+        match event:
+            case Draft(text=text, settled=settled):
+                self._layer.show(self._span, text, settled)
+            case Done(text=text):
+                self._layer.show(self._span, text, [1.0] * len(text))
 
     def _event_is_open(self) -> bool:
         return self._event is None or isinstance(self._event, Draft)

@@ -1,7 +1,8 @@
 """The status bar: what the engine is and does."""
 
-from palimpsest.engine import Done, Draft, Event, Failed, Ready, Stopped
 from PySide6.QtWidgets import QLabel, QStatusBar, QWidget
+
+from palimpsest.engine import Done, Draft, Event, Failed, Ready, Stopped
 
 
 class StatusBar(QStatusBar):

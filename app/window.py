@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QGuiApplication
+from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QVBoxLayout, QWidget
+
 from palimpsest.app import actions, document
 from palimpsest.app.askbar import AskBar
 from palimpsest.app.bridge import EngineBridge
@@ -11,9 +15,6 @@ from palimpsest.app.highlight import Highlighter
 from palimpsest.app.session import FillSession, Verdict
 from palimpsest.app.statusbar import StatusBar
 from palimpsest.engine import Event, Failed, Options, Ready, RequestError
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QVBoxLayout, QWidget
 
 
 class Window(QMainWindow):

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import torch
-from palimpsest.engine.errors import RequestError
 from torch import Tensor
+
+from palimpsest.engine.errors import RequestError
 
 RIGHT_CONTEXT = 24  # tokens after the hole that are worth a wider canvas
 LEAST_RIGHT_CONTEXT = 8  # tokens after the hole that a long hole must leave room for
@@ -18,6 +19,10 @@ class Canvas:
 
     ids: Tensor  # W
     free: Tensor  # W bool
+
+    def to(self, device: torch.device) -> "Canvas":
+        """The same canvas on ``device``."""
+        return Canvas(self.ids.to(device), self.free.to(device))
 
 
 def hole_length(selected: int, limit: int, elastic: bool) -> int:

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
+
 from palimpsest.engine.canvas import Canvas
 from palimpsest.engine.sampler import Schedule, accept, entropy, noise, propose
-from torch import Tensor
 
 # ids (W), self-conditioning logits (W V) or None -> logits (W V)
 Decode = Callable[[Tensor, Tensor | None], Tensor]

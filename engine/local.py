@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+
 from palimpsest.engine import prompt
 from palimpsest.engine.canvas import Canvas, hole_length, lay_out
 from palimpsest.engine.denoise import Step, denoise
@@ -44,7 +45,7 @@ class LocalBackend:
         length = fill.options.length or hole_length(
             len(asked.selected) if fill.selected.strip() else 0, model.canvas_limit, model.delete is not None
         )
-        canvas = lay_out(asked.left, length, asked.right, model.canvas_limit, model.eos)
+        canvas = lay_out(asked.left, length, asked.right, model.canvas_limit, model.eos).to(model.device)
         # 2. Denoise; every step is a draft.
         detokenizer = Detokenizer(model.tokenizer, model.eos)
         text, tokens, step = "", 0, None
@@ -56,7 +57,6 @@ class LocalBackend:
 
     def _steps(self, model: Model, prefix: list[int], canvas: Canvas, limit: int | None, seed: int) -> Iterator[Step]:
         schedule = dataclasses.replace(model.schedule, max_steps=limit) if limit else model.schedule
-        canvas = Canvas(canvas.ids.to(model.device), canvas.free.to(model.device))
         decode = partial(model.decode, model.encode(prefix))
         generator = torch.Generator(model.device).manual_seed(seed)
         return denoise(decode, canvas, schedule, model.vocabulary, generator, marked=model.delete is not None)

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from palimpsest.engine.device import pick_device
-from palimpsest.engine.errors import CheckpointError
-from palimpsest.engine.sampler import Schedule
-from palimpsest.engine.weights import find
 from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import Cache, DiffusionGemmaForBlockDiffusion, DynamicCache
 from transformers.models.diffusion_gemma.configuration_diffusion_gemma import DiffusionGemmaTextConfig
 from transformers.utils import logging as transformers_logging
+
+from palimpsest.engine.device import pick_device
+from palimpsest.engine.errors import CheckpointError
+from palimpsest.engine.sampler import Schedule
+from palimpsest.engine.weights import find
 
 EXPERTS = "grouped_mm"
 LONGEST_PREFIX = 8192  # tokens of text before the hole that are worth reading

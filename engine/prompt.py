@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from tokenizers import Tokenizer
+
 from palimpsest.engine.errors import RequestError
 from palimpsest.engine.request import Fill
-from tokenizers import Tokenizer
 
 # Generous: no tokenizer here averages more characters a token, and encoding a whole book for a word would take seconds.
 CHARACTERS_PER_TOKEN = 16

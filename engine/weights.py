@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from palimpsest.engine.errors import CheckpointError
 from safetensors import SafetensorError, safe_open
+
+from palimpsest.engine.errors import CheckpointError
 
 SHIPPED = Path(__file__).parent.parent / "resources" / "mini"
 NEEDED = ("config.json", "generation_config.json", "tokenizer.json")

@@ -11,15 +11,16 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import pytest
 import torch
+from qasync import QEventLoop
+from tokenizers import Tokenizer
+from transformers import DiffusionGemmaForBlockDiffusion
+
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.window import Window
 from palimpsest.engine import Options, open_backend
 from palimpsest.engine.model import load_model
 from palimpsest.engine.training.architecture import mini_config, mini_generation_config
 from palimpsest.engine.weights import SHIPPED
-from qasync import QEventLoop
-from tokenizers import Tokenizer
-from transformers import DiffusionGemmaForBlockDiffusion
 
 # As in the product on two cores: one for the engine, one for the window.
 torch.set_num_threads(1)

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+
 from palimpsest.engine.canvas import Canvas, lay_out
 from palimpsest.engine.denoise import denoise
 

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from palimpsest.app.document import DocumentError, Text, load, save
 
 

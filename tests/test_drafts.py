@@ -1,11 +1,12 @@
 """The draft layer: painted in place, following lines moved, the document untouched."""
 
 import pytest
+from PySide6.QtGui import QColor, QImage
+from PySide6.QtWidgets import QPlainTextEdit
+
 from palimpsest.app.drafts import FAINTEST
 from palimpsest.app.editor import Editor
 from palimpsest.app.span import Span
-from PySide6.QtGui import QColor, QImage
-from PySide6.QtWidgets import QPlainTextEdit
 
 TEXT = "first\nsecond line\nthird\nfourth\n"
 

@@ -3,6 +3,7 @@
 import queue
 
 import pytest
+
 from palimpsest.engine import (
     LOADING,
     Done,

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from conftest import REAL_FILE
 from palimpsest.app.fill import hole
 from palimpsest.app.main import main

@@ -1,11 +1,12 @@
 """Colours line by line are the colours of the whole."""
 
 import pytest
-from conftest import REAL_FILE
-from palimpsest.app.highlight import Highlighter, lines_for
 from pygments.lexers.python import PythonLexer
 from pygments.token import Comment, Keyword, String
 from PySide6.QtGui import QTextDocument
+
+from conftest import REAL_FILE
+from palimpsest.app.highlight import Highlighter, lines_for
 
 
 def by_line(language, text):

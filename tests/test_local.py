@@ -4,10 +4,11 @@ import json
 import shutil
 
 import pytest
+from safetensors.torch import load_file, save_file
+
 from conftest import REAL_FILE
 from palimpsest.engine import CheckpointError, Done, Draft, Fill, Options, RequestError, open_backend
 from palimpsest.engine.weights import SHIPPED
-from safetensors.torch import load_file, save_file
 
 LINES = REAL_FILE.read_text().split("\n")
 

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 import torch
-from palimpsest.engine.sampler import Schedule, accept, entropy
 from transformers.models.diffusion_gemma.generation_diffusion_gemma import (
     EntropyBoundSampler,
     EntropyBoundSamplerConfig,
     LinearTemperatureScheduleLogitsProcessor,
 )
+
+from palimpsest.engine.sampler import Schedule, accept, entropy
 
 
 @pytest.mark.parametrize("step", [1, 7, 48])

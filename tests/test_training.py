@@ -7,6 +7,9 @@ import sys
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+
 from conftest import REAL_FILE
 from palimpsest.engine import Fill, open_backend
 from palimpsest.engine.prompt import build
@@ -14,8 +17,6 @@ from palimpsest.engine.training.corpus import encode
 from palimpsest.engine.training.examples import Examples, damage, rewrite_prompt
 from palimpsest.engine.training.optimizer import orthogonalise
 from palimpsest.engine.weights import SHIPPED
-from safetensors.torch import load_file
-from tokenizers import Tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,15 @@
 """The real window with the real model: ask, watch, keep or drop, and nothing else changed."""
 
 import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QContextMenuEvent, QTextCursor
+from PySide6.QtWidgets import QApplication
+
 from conftest import REAL_FILE, discard, until
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.session import FillSession, Verdict
 from palimpsest.app.window import Window
 from palimpsest.engine import Done, open_backend
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QContextMenuEvent, QTextCursor
-from PySide6.QtWidgets import QApplication
 
 ORIGINAL = REAL_FILE.read_text()
 LINE = 151

@@ -18,6 +18,7 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+
 from palimpsest.engine import Done, Fill, Options, open_backend
 from palimpsest.engine.backend import Backend
 from palimpsest.engine.training.corpus import documents

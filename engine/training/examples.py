@@ -7,8 +7,9 @@ import string
 from dataclasses import dataclass
 
 import numpy as np
-from palimpsest.engine.training.architecture import CANVAS, PREFIX
 from tokenizers import Tokenizer
+
+from palimpsest.engine.training.architecture import CANVAS, PREFIX
 
 WIDTHS, WIDTH_SHARES = [32, 64, 128, 256], [0.40, 0.45, 0.12, 0.03]
 MOST_SLACK = 48  # tokens; a fill whose length is unknown offers about this much

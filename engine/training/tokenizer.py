@@ -9,8 +9,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from palimpsest.engine.training.corpus import documents
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from palimpsest.engine.training.corpus import documents
 
 # The first ids are those of the released model's tokenizer where they are small; the rest follow in its order.
 SPECIAL_TOKENS = [

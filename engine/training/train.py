@@ -22,14 +22,15 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from palimpsest.engine.training.architecture import mini_config, mini_generation_config
-from palimpsest.engine.training.examples import Batch, Examples
-from palimpsest.engine.training.optimizer import Muon
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import DiffusionGemmaForBlockDiffusion
+
+from palimpsest.engine.training.architecture import mini_config, mini_generation_config
+from palimpsest.engine.training.examples import Batch, Examples
+from palimpsest.engine.training.optimizer import Muon
 
 CHECKPOINT = Path(__file__).parents[2] / "resources" / "mini"
 LEARNING_RATE = 2e-3
