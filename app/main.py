@@ -57,10 +57,15 @@ def edit(args: argparse.Namespace) -> int:
             window.open(args.file)
         window.show()
         loop.run_forever()
-        # Fills that were cancelled by closing the window get their turn to end.
-        loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop), return_exceptions=True))
+        loop.run_until_complete(_let_end())
         bridge.close()
     return 0
+
+
+async def _let_end() -> None:
+    """Give fills that closing the window cancelled their turn to end."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 def _report(window, kind, error, trace) -> None:

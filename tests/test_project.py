@@ -6,6 +6,10 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
+from conftest import REAL_FILE
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
@@ -56,6 +60,36 @@ def test_a_screen_that_does_not_answer_is_told():
     result = python("import sys; from palimpsest.app.main import main; sys.exit(main([]))", DISPLAY=":4711")
     assert result.returncode == 1
     assert "The screen :4711 does not answer" in result.stderr or "apt install" in result.stderr
+
+
+@pytest.mark.parametrize("moment", ["the model loads", "a fill runs"])
+def test_closing_the_window_ends_everything(moment):
+    code = f"""
+import sys
+from PySide6.QtCore import QTimer
+from palimpsest.app import main, window
+
+def close_at(self, *_):
+    if {moment!r} == "a fill runs":
+        self.fill_in()
+        assert self.filling
+    QTimer.singleShot(0, self.close)
+
+class Window(window.Window):
+    def show(self):
+        super().show()
+        if {moment!r} == "a fill runs":
+            self._bridge.loaded.connect(lambda _: close_at(self))
+        else:
+            close_at(self)
+
+window.Window = Window
+sys.exit(main.main([{str(REAL_FILE)!r}]))
+"""
+    result = python(code, QT_QPA_PLATFORM="offscreen")
+    assert result.returncode == 0
+    told = [line for line in result.stderr.splitlines() if "This plugin does not support" not in line]
+    assert told == []
 
 
 def test_a_missing_qt_library_names_its_debian_package():
