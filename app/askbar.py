@@ -1,6 +1,6 @@
 """The bar in which the user says how the selection should be rewritten."""
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QWidget
 
@@ -29,6 +29,14 @@ class AskBar(QWidget):
         self.show()
         self.field.selectAll()
         self.field.setFocus()
+
+    def event(self, event: QEvent) -> bool:
+        # In the bar Esc and Tab are the bar's, not the verdict on a draft.
+        keys = (Qt.Key.Key_Escape, Qt.Key.Key_Tab)
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride and event.key() in keys:
+            event.accept()
+            return True
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:

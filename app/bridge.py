@@ -38,9 +38,9 @@ class EngineBridge(QObject):
             del self._readers[job]
             self._engine.stop(job)
 
-    def close(self) -> None:
-        """Stop the engine; returns when its thread has ended."""
-        self._engine.close()
+    def close(self) -> bool:
+        """Stop the engine; True when its thread has ended."""
+        return self._engine.close()
 
     def _leave(self, job: int, event: Event) -> None:
         with self._lock:

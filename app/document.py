@@ -24,6 +24,15 @@ class Text:
         return mark + self.text.replace("\n", self.newline).encode()
 
 
+# What Qt would show as a line's end or use as its own mark, and so not give back.
+_FOREIGN = {"\r": "\n", "\u2028": "\n", "\u2029": "\n", "\0": "", "\ufdd0": "", "\ufdd1": ""}
+
+
+def clean(text: str) -> str:
+    """``text`` from outside as a document can hold it: every line end ``\\n``, no characters of Qt's own use."""
+    return text.replace("\r\n", "\n").translate(str.maketrans(_FOREIGN))
+
+
 def load(path: Path) -> Text:
     """Read a UTF-8 file. Raises DocumentError when it cannot be read, or not be written back as it was."""
     try:
@@ -38,7 +47,7 @@ def load(path: Path) -> Text:
     text = Text(decoded.replace("\r\n", "\n"), newline, data.startswith(b"\xef\xbb\xbf"))
     if text.encode() != data:
         raise DocumentError(f"{path} mixes line ends: convert it to one kind first, or saving would change them.")
-    foreign = next((c for c in text.text if c in "\r\0\u2028\u2029\ufdd0\ufdd1"), None)
+    foreign = next((character for character in text.text if character in _FOREIGN), None)
     if foreign:
         raise DocumentError(f"{path} holds the character U+{ord(foreign):04X}, which this editor would not give back.")
     return text
@@ -52,9 +61,10 @@ def save(path: Path, text: Text) -> None:
     target = path.resolve()
     part = None
     try:
+        data = text.encode()
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
             part = Path(file.name)
-            file.write(text.encode())
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         if target.exists():
@@ -63,9 +73,12 @@ def save(path: Path, text: Text) -> None:
             part.chmod(0o666 & ~_umask())
         part.replace(target)
     except OSError as error:
+        raise DocumentError(f"{path} cannot be saved: {error.strerror}.") from error
+    except UnicodeEncodeError as error:
+        raise DocumentError(f"{path} cannot be saved: character {error.start} is half of a pair; delete it.") from error
+    finally:
         if part:
             part.unlink(missing_ok=True)
-        raise DocumentError(f"{path} cannot be saved: {error.strerror}.") from error
 
 
 def _umask() -> int:

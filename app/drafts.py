@@ -8,7 +8,7 @@ of it.
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtCore import QPointF, QRectF, QSizeF
 from PySide6.QtGui import (
     QColor,
     QPainter,
@@ -34,6 +34,11 @@ class DraftLayout(QPlainTextDocumentLayout):
     def __init__(self, document: QTextDocument):
         super().__init__(document)
         self.room: Callable[[QTextBlock], float] = lambda _block: 0.0
+        self.least_width = 0.0
+
+    def documentSize(self) -> QSizeF:
+        size = super().documentSize()
+        return QSizeF(max(size.width(), self.least_width), size.height())
 
     def blockBoundingRect(self, block: QTextBlock) -> QRectF:
         rect = super().blockBoundingRect(block)
@@ -74,6 +79,7 @@ class DraftLayer:
     def clear(self) -> None:
         """Show the document as it is."""
         self._span, self._lines, self._more = None, [], 0.0
+        self._layout.least_width = 0.0
         self._layout.changed()
 
     def refresh(self) -> None:
@@ -82,6 +88,8 @@ class DraftLayer:
             return
         self._lines = self._compose(self._span)
         blocks = self._blocks(self._span)
+        margin = self._editor.document().documentMargin()
+        self._layout.least_width = max(map(_width, self._lines)) + 2 * margin
         self._more = max(0.0, self._height() - sum(map(self._layout.own_height, blocks)))
         self._layout.changed()
 
@@ -92,7 +100,7 @@ class DraftLayer:
         blocks, view = self._blocks(self._span), self._editor.viewport().rect()
         geometry = self._editor.blockBoundingGeometry
         offset = self._editor.contentOffset()
-        top = geometry(blocks[0]).translated(offset).top()
+        top = self._top(blocks[0])
         bottom = geometry(blocks[-1]).translated(offset).bottom()
         palette = self._editor.palette()
         painter.fillRect(QRectF(view.left(), top, view.width(), bottom - top), palette.color(QPalette.ColorRole.Base))
@@ -102,9 +110,21 @@ class DraftLayer:
             line.draw(painter, at)
             at.setY(at.y() + line.boundingRect().height())
 
+    def _top(self, block: QTextBlock) -> float:
+        """Where the block begins on screen; far above it, Qt's own geometry gives up."""
+        visible = self._editor.firstVisibleBlock()
+        if visible.blockNumber() < block.blockNumber():
+            visible = block
+        top = self._editor.blockBoundingGeometry(visible).translated(self._editor.contentOffset()).top()
+        while visible != block:
+            visible = visible.previous()
+            top -= self._layout.blockBoundingRect(visible).height()
+        return top
+
     def _room(self, block: QTextBlock) -> float:
-        last = self._span and self._blocks(self._span)[-1]
-        return self._more if last == block else 0.0
+        if not self._span or not self._more:
+            return 0.0
+        return self._more if block == self._editor.document().findBlock(self._span.end) else 0.0
 
     def _blocks(self, span: Span) -> list[QTextBlock]:
         document = self._editor.document()
@@ -189,6 +209,10 @@ def _lay_out(text: str, runs: list[Run], editor: QPlainTextEdit) -> list[QTextLa
         layout.endLayout()
         layouts.append(layout)
     return layouts
+
+
+def _width(layout: QTextLayout) -> float:
+    return max(layout.lineAt(number).naturalTextWidth() for number in range(layout.lineCount()))
 
 
 def _formats_by_line(runs: list[Run]) -> list[list[QTextLayout.FormatRange]]:

@@ -1,10 +1,11 @@
 """The text widget: keys, margins, painting; asks, never decides."""
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import QEvent, QMimeData, Qt, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QFontDatabase,
     QKeyEvent,
+    QKeySequence,
     QPainter,
     QPaintEvent,
     QResizeEvent,
@@ -13,6 +14,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
+from palimpsest.app.document import clean
 from palimpsest.app.drafts import DraftLayer, DraftLayout
 from palimpsest.app.span import Span, stretch
 
@@ -29,10 +31,10 @@ class Editor(QPlainTextEdit):
         super().__init__(parent)
         self.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self._document: QTextDocument | None = None  # ours to delete, unlike the one Qt began with
-        self.put("", "")
+        self.put("")
 
-    def put(self, text: str, suffix: str) -> None:
-        """Show ``text``, as prose or as code after the file's ``suffix``, in a fresh document without history."""
+    def put(self, text: str) -> None:
+        """Show ``text`` in a fresh document without history."""
         document = QTextDocument(self)
         layout = DraftLayout(document)
         document.setDocumentLayout(layout)
@@ -45,11 +47,14 @@ class Editor(QPlainTextEdit):
             before.deleteLater()
         self.drafts = DraftLayer(self, layout)
         self.setTabStopDistance(4 * self.fontMetrics().horizontalAdvance(" "))
-        wraps = suffix in PROSE
-        self.setLineWrapMode(self.LineWrapMode.WidgetWidth if wraps else self.LineWrapMode.NoWrap)
         long = max(map(len, text.split("\n"))) > LONG_LINE
         mode = QTextOption.WrapMode.WrapAnywhere if long else QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere
         self.setWordWrapMode(mode)
+
+    def wrap(self, suffix: str) -> None:
+        """Wrap lines or not, as a file of that ``suffix`` is prose or code."""
+        wraps = suffix in PROSE
+        self.setLineWrapMode(self.LineWrapMode.WidgetWidth if wraps else self.LineWrapMode.NoWrap)
 
     def text(self) -> str:
         """The whole text with ``\n`` line ends, no-break spaces kept."""
@@ -71,6 +76,18 @@ class Editor(QPlainTextEdit):
             event.ignore()
             return True
         return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.matches(QKeySequence.StandardKey.InsertLineSeparator):
+            # Qt would insert U+2028, which no text file means.
+            self.textCursor().insertBlock()
+            self.ensureCursorVisible()
+        else:
+            super().keyPressEvent(event)
+
+    def insertFromMimeData(self, source: QMimeData) -> None:
+        self.textCursor().insertText(clean(source.text()))
+        self.ensureCursorVisible()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)

@@ -5,13 +5,16 @@ Exit codes: 0 filled, 1 could not be done (file, hole, model), 2 wrong arguments
 
 import argparse
 import json
+import logging
 import sys
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
 from palimpsest.app.document import DocumentError, Text, load, save
-from palimpsest.engine import Done, Draft, EngineError, Fill, Options, open_backend
+from palimpsest.engine import Done, Draft, Fill, Options, open_backend, sentence
+
+log = logging.getLogger(__name__)
 
 
 class HoleError(Exception):
@@ -42,11 +45,15 @@ def run(args: argparse.Namespace) -> int:
     """Fill as asked; errors become one sentence on standard error."""
     try:
         return _fill(args)
-    except (EngineError, DocumentError, HoleError) as error:
-        print(f"palimpsest: {error}", file=sys.stderr)
-        return 1
+    except (DocumentError, HoleError) as error:
+        message = str(error)
     except KeyboardInterrupt:
         return 130
+    except Exception as error:  # here the command stands where the engine's job loop stands in the editor
+        log.debug("the fill failed", exc_info=error)
+        message = sentence(error)
+    print(f"palimpsest: {message}", file=sys.stderr)
+    return 1
 
 
 def _fill(args: argparse.Namespace) -> int:
@@ -87,7 +94,7 @@ def hole(text: str, at: tuple[int, int | None], to: tuple[int, int | None] | Non
     lines = text.split("\n")
     start = _offset(lines, at, end_of_line=False)
     if to is None:
-        to = (at[0], at[1])
+        to = at
     end = _offset(lines, to, end_of_line=True)
     if end < start:
         raise HoleError(f"The hole ends ({_show(to)}) before it begins ({_show(at)}): swap --at and --to.")

@@ -2,7 +2,9 @@
 
 import argparse
 import asyncio
+import gc
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -51,6 +53,7 @@ def edit(args: argparse.Namespace) -> int:
     Collector(app)
     with QEventLoop(app) as loop:
         bridge = EngineBridge(lambda: open_backend(checkpoint=args.model))
+        bridge.loaded.connect(lambda _event: gc.freeze())  # torch's hundred thousand objects never become garbage
         window = Window(bridge)
         sys.excepthook = lambda kind, error, trace: _report(window, kind, error, trace)
         if args.file:
@@ -58,7 +61,9 @@ def edit(args: argparse.Namespace) -> int:
         window.show()
         loop.run_forever()
         loop.run_until_complete(_let_end())
-        bridge.close()
+        ended = bridge.close()
+    if not ended:
+        os._exit(0)  # a model that is still loading would crash in an interpreter that winds down around it
     return 0
 
 

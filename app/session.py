@@ -44,12 +44,19 @@ class FillSession:
         self._event: Event | None = None
         self._verdict: Verdict | None = None
         self._task: asyncio.Task | None = None
+        self._start = span.start
         document.contentsChange.connect(self._text_changed)
+        document.contentsChanged.connect(layer.refresh)
 
     @property
     def done(self) -> bool:
         """Is there a finished draft to keep?"""
         return isinstance(self._event, Done)
+
+    @property
+    def failed(self) -> bool:
+        """Did the fill end with an error, which the user has been told?"""
+        return isinstance(self._event, Failed)
 
     def start(self, bridge: EngineBridge, instruction: str = "", options: Options | None = None) -> None:
         """Submit the fill and follow it. Raises RequestError for what cannot be asked."""
@@ -63,6 +70,7 @@ class FillSession:
             return
         self._verdict = verdict
         self._document.contentsChange.disconnect(self._text_changed)
+        self._document.contentsChanged.disconnect(self._layer.refresh)
         if self._task and self._event_is_open():
             self._task.cancel()
         self._layer.clear()
@@ -113,8 +121,8 @@ class FillSession:
             options=options,
         )
 
-    def _text_changed(self, *_change: int) -> None:
-        if self._span.text() != self._selected:
+    def _text_changed(self, position: int, removed: int, _added: int) -> None:
+        swallowed = position < self._start < position + removed  # an empty hole's text cannot show that
+        self._start = self._span.start
+        if swallowed or self._span.text() != self._selected:
             self.finish(Verdict.DROP)
-        else:
-            self._layer.refresh()

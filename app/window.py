@@ -44,6 +44,7 @@ class Window(QMainWindow):
         self.editor.redoAvailable.connect(self._refresh)
         self.ask_bar.asked.connect(self.rewrite)
         self.ask_bar.closed.connect(self.editor.setFocus)
+        QGuiApplication.clipboard().dataChanged.connect(self._refresh)
         bridge.loaded.connect(self._loaded)
         self.resize(900, 640)
         self._show_file(Text(""), None)
@@ -71,25 +72,28 @@ class Window(QMainWindow):
 
     def save(self) -> bool:
         """Write the document to its file, asking for one if it has none."""
-        if self._path is None:
-            return self.ask_save_as()
-        text = Text(self.editor.text(), self._file.newline, self._file.bom)
+        return self.ask_save_as() if self._path is None else self._write(self._path)
+
+    def ask_save_as(self) -> bool:
+        name, _ = QFileDialog.getSaveFileName(self, "Save as")
+        return bool(name) and self.save_as(Path(name))
+
+    def save_as(self, path: Path) -> bool:
+        """Write the document to ``path`` and go on editing that file; when it fails, stay with the one before."""
+        if not self._write(path):
+            return False
+        self._path = path
+        self._dress()
+        return True
+
+    def _write(self, path: Path) -> bool:
         try:
-            document.save(self._path, text)
+            document.save(path, Text(self.editor.text(), self._file.newline, self._file.bom))
         except DocumentError as error:
             self.status.showMessage(str(error))
             return False
         self.editor.document().setModified(False)
         return True
-
-    def ask_save_as(self) -> bool:
-        name, _ = QFileDialog.getSaveFileName(self, "Save as")
-        if not name:
-            return False
-        self._path = Path(name)
-        saved = self.save()
-        self._name()
-        return saved
 
     # Fills
 
@@ -129,7 +133,6 @@ class Window(QMainWindow):
         """Cancel a running draft or drop a finished one."""
         if self._session:
             self._session.finish(Verdict.DROP)
-            self.status.ended()
 
     def _start(self, instruction: str) -> None:
         self.drop()
@@ -148,6 +151,8 @@ class Window(QMainWindow):
     def _session_ended(self, session: FillSession) -> None:
         if session is self._session:
             self._session = None
+        if not session.failed:
+            self.status.ended()
         self._refresh()
 
     def _loaded(self, event: Event) -> None:
@@ -161,15 +166,21 @@ class Window(QMainWindow):
     def _show_file(self, text: Text, path: Path | None) -> None:
         self.drop()
         self._file, self._path = text, path
-        suffix = path.suffix.lower() if path else ""
-        self.editor.put(text.text, suffix)
-        dark = QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark
-        Highlighter(self.editor.document(), suffix.removeprefix("."), "github-dark" if dark else "friendly")
+        self.editor.put(text.text)
         self.editor.document().modificationChanged.connect(self.setWindowModified)
-        self._name()
+        self._dress()
         self._refresh()
 
-    def _name(self) -> None:
+    def _dress(self) -> None:
+        """Colours, wrapping and title as the file's name asks for."""
+        suffix = self._path.suffix.lower() if self._path else ""
+        self.editor.wrap(suffix)
+        shown = self.editor.document()
+        for old in shown.findChildren(Highlighter):
+            old.setDocument(None)
+            old.deleteLater()
+        dark = QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark
+        Highlighter(shown, suffix.removeprefix("."), "github-dark" if dark else "friendly")
         self.setWindowTitle(f"{self._path.name if self._path else 'Untitled'}[*] – Palimpsest")
         self.setWindowModified(self.editor.document().isModified())
 

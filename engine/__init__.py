@@ -2,7 +2,7 @@
 
 from palimpsest.engine.backend import Backend, open_backend
 from palimpsest.engine.engine import LOADING, Engine
-from palimpsest.engine.errors import CheckpointError, EngineError, RequestError
+from palimpsest.engine.errors import CheckpointError, EngineError, RequestError, sentence
 from palimpsest.engine.request import Done, Draft, Event, Failed, Fill, Options, Ready, Stopped
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "RequestError",
     "Stopped",
     "open_backend",
+    "sentence",
 ]

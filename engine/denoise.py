@@ -26,7 +26,6 @@ class Step:
     number: int
     ids: Tensor  # W, pins unchanged
     confidence: Tensor  # W, 1 on pins
-    accepted: Tensor  # W bool, what the next step keeps
     finished: bool
 
 
@@ -64,7 +63,6 @@ def denoise(
             number,
             best,
             torch.ones_like(free, dtype=torch.float32).masked_scatter(free, confidence.exp().float()),
-            torch.ones_like(free).masked_scatter(free, accepted),
             finished,
         )
         if finished:

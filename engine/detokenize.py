@@ -5,6 +5,10 @@ from collections.abc import Sequence
 
 from tokenizers import Tokenizer
 
+# Line ends are ``\n`` here; what no text file means to hold is left out.
+_LINES = {"\u2028": "\n", "\u2029": "\n"}
+_DROPPED = {"\r", "\0"}
+
 
 class Detokenizer:
     """Turns the free positions of a canvas into text. Special tokens, ``<del>`` among them, leave no trace."""
@@ -23,7 +27,8 @@ class Detokenizer:
         text = self._tokenizer.decode(ids)
         lengths = self._lengths(ids, text)
         settled = [sure for (_, sure), length in zip(kept, lengths, strict=True) for _ in range(length)]
-        return text, tuple(settled), len(ids)
+        shown = [(_LINES.get(c, c), sure) for c, sure in zip(text, settled, strict=True) if c not in _DROPPED]
+        return "".join(c for c, _ in shown), tuple(sure for _, sure in shown), len(ids)
 
     def _lengths(self, ids: list[int], text: str) -> list[int]:
         """How many characters each token adds."""

@@ -14,4 +14,5 @@ def pick_device() -> tuple[torch.device, torch.dtype]:
 
 def leave_a_core() -> None:
     """Let torch use every core but one, so that the window stays quick while a fill runs."""
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
+    torch.set_num_threads(max(1, cores - 1))

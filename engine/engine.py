@@ -8,12 +8,13 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from palimpsest.engine.backend import Backend
-from palimpsest.engine.errors import EngineError
+from palimpsest.engine.errors import EngineError, sentence
 from palimpsest.engine.request import Event, Failed, Fill, Stopped
 
 log = logging.getLogger(__name__)
 
 LOADING = 0  # the job id under which Ready, or the reason why not, is reported
+PATIENCE = 5.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Engine:
         """Queue ``fill`` and return its job id; a waiting fill gives way and a running one is stopped."""
         job = _Job(next(self._ids), fill, threading.Event())
         with self._changed:
-            replaced, self._waiting = self._waiting, job
+            replaced, self._waiting = (job, None) if self._closed else (self._waiting, job)
             if self._running:
                 self._running.stopped.set()
             self._changed.notify()
@@ -63,8 +64,8 @@ class Engine:
         if waiting:
             self._report(job, Stopped())
 
-    def close(self, timeout: float = 10.0) -> None:
-        """Stop everything and wait up to ``timeout`` seconds for the thread to end."""
+    def close(self) -> bool:
+        """Stop everything; True when the thread has ended within PATIENCE (loading a large model cannot be stopped)."""
         with self._changed:
             self._closed = True
             waiting = self._waiting.id if self._waiting else None
@@ -74,7 +75,8 @@ class Engine:
         with self._changed:
             if self._running:
                 self._running.stopped.set()
-        self._thread.join(timeout)
+        self._thread.join(PATIENCE)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         backend = self._load(LOADING)
@@ -123,7 +125,6 @@ class Engine:
 
 
 def _failure(error: Exception) -> Failed:
-    if isinstance(error, EngineError):
-        return Failed(str(error))
-    log.exception("the engine failed")
-    return Failed(f"The engine failed ({type(error).__name__}: {error}). Your text is untouched; please report this.")
+    if not isinstance(error, EngineError):
+        log.exception("the engine failed")
+    return Failed(sentence(error))

@@ -5,6 +5,13 @@ class EngineError(Exception):
     """Base of all errors the engine raises on purpose; ``str()`` is one sentence for the user."""
 
 
+def sentence(error: Exception) -> str:
+    """What to tell the user of any error: its own sentence, or for one that nobody foresaw, its kind."""
+    if isinstance(error, EngineError):
+        return str(error)
+    return f"The engine failed ({type(error).__name__}: {error}). Your text is untouched; please report this."
+
+
 class CheckpointError(EngineError):
     """The model's files are missing, damaged, or of another architecture."""
 

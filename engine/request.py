@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from palimpsest.engine.errors import RequestError
 
+LONGEST_SELECTION = 16_000  # characters: no canvas holds more, and laying out more would take noticeable time
+
 
 @dataclass(frozen=True)
 class Options:
@@ -18,10 +20,10 @@ class Options:
     max_steps: int | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("seed", 0), ("length", 1), ("max_steps", 1)):
+        for name, least, most in (("seed", 0, 2**63 - 1), ("length", 1, 2**20), ("max_steps", 1, 1000)):
             value = getattr(self, name)
-            if value is not None and value < least:
-                raise RequestError(f"{name} is {value}: give a whole number of at least {least}.")
+            if value is not None and not least <= value <= most:
+                raise RequestError(f"{name} is {value}: give a whole number from {least} to {most}.")
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Fill:
     """One request: fill the hole between ``before`` and ``after`` in place of ``selected``.
 
     Without an ``instruction`` the selected text only says how long the new one may be. With one, it is rewritten
-    as told. Raises RequestError for an instruction with nothing selected.
+    as told. Raises RequestError for an instruction with nothing selected and for a selection no canvas can hold.
     """
 
     before: str
@@ -39,6 +41,8 @@ class Fill:
     options: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
+        if len(self.selected) > LONGEST_SELECTION:
+            raise RequestError(f"The selection is {len(self.selected)} characters long: select a shorter stretch.")
         if self.instruction and not self.selected.strip():
             raise RequestError("There is nothing to rewrite: select the text the instruction is about.")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import shutil
 import threading
@@ -22,7 +23,7 @@ from palimpsest.engine.model import load_model
 from palimpsest.engine.training.architecture import mini_config, mini_generation_config
 from palimpsest.engine.weights import SHIPPED
 
-# As in the product on two cores: one for the engine, one for the window.
+# Until a backend is loaded and chooses for itself: the smallest machine has two cores, one of them for the window.
 torch.set_num_threads(1)
 
 REAL_FILE = Path(threading.__file__).with_name("textwrap.py")
@@ -35,6 +36,13 @@ def no_thread_outlives_its_test():
     left = [thread for thread in threading.enumerate() if thread not in before and not thread.daemon]
     assert not left
     assert not [thread for thread in threading.enumerate() if thread.name == "engine"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_logs_an_error(request, caplog):
+    yield
+    errors = [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
+    assert not errors or request.node.get_closest_marker("logs_errors")
 
 
 @pytest.fixture(scope="session")

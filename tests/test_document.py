@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from palimpsest.app.document import DocumentError, Text, load, save
+from palimpsest.app.document import DocumentError, Text, clean, load, save
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_an_untouched_file_stays_the_same(tmp_path, qtbot, data):
     text = load(path)
     editor = Editor()
     qtbot.addWidget(editor)
-    editor.put(text.text, ".txt")
+    editor.put(text.text)
     save(path, Text(editor.text(), text.newline, text.bom))
     assert path.read_bytes() == data
 
@@ -59,3 +59,13 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatc
         save(path, Text("new"))
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_half_a_character_is_not_saved(tmp_path):
+    with pytest.raises(DocumentError, match="character 1 is half of a pair"):
+        save(tmp_path / "file.txt", Text("a\ud83d"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_text_from_outside_is_cleaned():
+    assert clean("a\r\nb\rc\u2028d\u2029e\0f\u00a0g") == "a\nb\nc\nd\nef\u00a0g"

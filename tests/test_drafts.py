@@ -14,7 +14,8 @@ TEXT = "first\nsecond line\nthird\nfourth\n"
 @pytest.fixture
 def editor(qtbot):
     editor = Editor()
-    editor.put(TEXT, ".py")
+    editor.put(TEXT)
+    editor.wrap(".py")
     editor.resize(400, 300)
     qtbot.addWidget(editor)
     editor.show()
@@ -100,13 +101,47 @@ def test_the_draft_follows_edits_above_it(editor):
 
 
 def test_wide_characters_keep_their_places(editor):
-    editor.put("a😀b tail\nnext\n", ".txt")
+    editor.put("a😀b tail\nnext\n")
     editor.drafts.show(span(editor, 3, 4), "x😀\ny", [1.0] * 4)
     assert [line.text() for line in editor.drafts._lines] == ["a😀x😀", "y tail"]
 
 
 def test_prose_wraps_as_the_editor_does(editor):
-    editor.put("word " * 3, ".md")
+    editor.put("word " * 3)
+    editor.wrap(".md")
     assert editor.lineWrapMode() == QPlainTextEdit.LineWrapMode.WidgetWidth
     editor.drafts.show(span(editor, 0, 4), "word " * 60, [1.0] * 300)
     assert editor.drafts._lines[0].lineCount() > 2
+
+
+def test_a_long_line_can_be_scrolled_to_its_end(editor):
+    assert editor.horizontalScrollBar().maximum() == 0
+    editor.drafts.show(span(editor, 6, 12), "M" * 300, [1.0] * 300)
+    assert editor.horizontalScrollBar().maximum() > 300
+    editor.drafts.clear()
+    assert editor.horizontalScrollBar().maximum() == 0
+
+
+def test_a_hole_taller_than_the_window_keeps_its_place(editor):
+    editor.put("line\n" * 200)
+    height = tops(editor)[1] - tops(editor)[0]
+    editor.drafts.show(span(editor, 0, 700), "x", [1.0])
+    first = editor.document().begin()
+    for scrolled in (0, 10, 60, 120):
+        editor.verticalScrollBar().setValue(scrolled)
+        top = editor.drafts._top(first) - editor.contentOffset().y()
+        visible = editor.blockBoundingGeometry(editor.firstVisibleBlock()).top()
+        assert top == pytest.approx(visible - scrolled * height)
+
+
+def test_an_edit_beside_the_hole_leaves_no_gap(editor, qtbot):
+    editor.put("some words " * 3)
+    editor.wrap(".md")
+    hole = span(editor, 5, 10)
+    editor.drafts.show(hole, "other", [1.0] * 5)
+    editor.document().contentsChanged.connect(editor.drafts.refresh)
+    editor.moveCursor(editor.textCursor().MoveOperation.End)
+    qtbot.keyClicks(editor, "and more " * 20)
+    block = editor.document().begin()
+    gap = editor.blockBoundingGeometry(block).height() - editor.drafts._height()
+    assert 0 <= gap <= editor.document().documentMargin()

@@ -132,6 +132,7 @@ class Breaks:
         self._backend.close()
 
 
+@pytest.mark.logs_errors
 def test_an_unforeseen_error_is_told_and_survived(events, caplog):
     engine = Engine(Breaks, events)
     job = engine.submit(SHORT)
@@ -149,3 +150,10 @@ def test_a_model_that_cannot_be_loaded_is_told_and_tried_again(events, tmp_path)
     job = engine.submit(SHORT)
     assert "no checkpoint folder" in events.until(job, Failed).message
     engine.close()
+
+
+def test_a_closed_engine_stops_what_comes_late(events):
+    engine = Engine(open_backend, events)
+    assert engine.close()
+    job = engine.submit(SHORT)
+    events.until(job, Stopped)

@@ -62,8 +62,12 @@ def test_an_empty_document_can_be_filled(backend):
 
 def test_rewriting_sees_the_selection(backend):
     before, after = "One day ", " to the river.\n"
-    _, done = fill(backend, before, after, selected="we wnet", instruction="Fix the spelling", options=Options(seed=1))
-    assert done.steps >= 1
+    options = Options(seed=1, length=4)
+    drafts = [
+        fill(backend, before, after, selected=selected, instruction="Fix the spelling", options=options)[0]
+        for selected in ("we wnet", "they cmae", "we wnet")
+    ]
+    assert drafts[0] == drafts[2] != drafts[1]
 
 
 def test_an_instruction_needs_a_selection():
@@ -73,13 +77,19 @@ def test_an_instruction_needs_a_selection():
 
 @pytest.mark.parametrize("name", ["seed", "length", "max_steps"])
 def test_options_are_checked(name):
-    with pytest.raises(RequestError, match=name):
-        Options(**{name: -1})
+    for value in (-1, 2**64):
+        with pytest.raises(RequestError, match=f"{name} is {value}: give a whole number from"):
+            Options(**{name: value})
 
 
 def test_a_selection_longer_than_the_canvas_is_refused(backend):
-    with pytest.raises(RequestError, match="canvas holds 248: select a shorter"):
+    with pytest.raises(RequestError, match="canvas holds 248: select a shorter stretch"):
         fill(backend, "", "", selected="one two three " * 200)
+
+
+def test_a_selection_no_canvas_could_hold_is_refused_at_once():
+    with pytest.raises(RequestError, match="100000 characters long: select a shorter stretch"):
+        Fill("", "", selected="x" * 100_000)
 
 
 def test_a_hole_longer_than_the_canvas_is_refused(backend):

@@ -1,6 +1,7 @@
 """The project's own promises about itself."""
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -45,6 +46,14 @@ def test_the_readme_s_commands_are_the_project_s():
     readme = (ROOT / "README.md").read_text()
     assert "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/palimpsest\n" in readme
     assert "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest\n" in readme
+
+
+def test_the_readme_is_finished():
+    readme = (ROOT / "README.md").read_text()
+    assert "@@" not in readme
+    links = re.findall(r"\]\(([^):]+)\)", readme)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
 
 
 def test_without_a_screen_one_line_names_the_other_way():

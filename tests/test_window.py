@@ -1,7 +1,7 @@
 """The real window with the real model: ask, watch, keep or drop, and nothing else changed."""
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QMimeData, QPoint, Qt
 from PySide6.QtGui import QContextMenuEvent, QTextCursor
 from PySide6.QtWidgets import QApplication
 
@@ -54,6 +54,7 @@ def test_fill_keep_undo(window, run, qtbot):
         press(qtbot, window, Qt.Key.Key_Tab)
         assert not window.filling
         assert drafts_shown(window) is None
+        assert window.status.currentMessage() == ""
         assert window.editor.text() == ORIGINAL.replace(f"            {selected}\n", f"            {draft}\n", 1)
         window.editor.undo()
         assert window.editor.text() == ORIGINAL
@@ -131,6 +132,7 @@ def test_typing_inside_the_hole_ends_the_fill(window, run, qtbot):
         window.editor.setTextCursor(cursor)
         qtbot.keyClicks(window.editor, "x")
         assert not window.filling
+        assert window.status.currentMessage() == ""
         assert drafts_shown(window) is None
         window.editor.undo()
         assert window.editor.text() == ORIGINAL
@@ -160,6 +162,7 @@ def test_a_new_fill_takes_the_place_of_the_last(window, run):
         first = window._session
         window.editor.moveCursor(QTextCursor.MoveOperation.End)
         window.fill_in()
+        assert first._verdict is Verdict.DROP
         assert window._session is not first
         await finished(window)
         window.drop()
@@ -290,3 +293,67 @@ def test_a_file_that_cannot_be_opened_leaves_what_is_shown(window, tmp_path):
     assert not window.open(tmp_path / "nothing.py")
     assert "cannot be opened" in window.status.currentMessage()
     assert window.editor.text() == ORIGINAL
+
+
+def test_what_is_typed_and_pasted_can_be_saved_and_opened(window, qtbot, tmp_path):
+    window.new()
+    qtbot.keyClicks(window.editor, "a")
+    press(qtbot, window, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+    pasted = QMimeData()
+    pasted.setText("b\u2028c\r\nd\0")
+    window.editor.insertFromMimeData(pasted)
+    assert window.save_as(tmp_path / "new.py")
+    assert (tmp_path / "new.py").read_bytes() == b"a\nb\nc\nd"
+    assert window.open(tmp_path / "new.py")
+
+
+def test_a_failed_save_as_stays_with_the_file(window, tmp_path):
+    title = window.windowTitle()
+    assert not window.save_as(tmp_path / "nowhere" / "b.py")
+    assert "cannot be saved" in window.status.currentMessage()
+    assert window.windowTitle() == title
+
+
+def test_save_as_takes_the_new_name_s_colours(window, qtbot, tmp_path):
+    window.new()
+    qtbot.keyClicks(window.editor, "def f(): pass")
+    assert not window.editor.document().begin().layout().formats()
+    assert window.save_as(tmp_path / "new.py")
+    qtbot.waitUntil(lambda: bool(window.editor.document().begin().layout().formats()))
+    assert window.editor.lineWrapMode() == window.editor.LineWrapMode.NoWrap
+    assert window.windowTitle().startswith("new.py")
+
+
+def test_deleting_the_text_around_an_empty_hole_ends_the_fill(window, run):
+    async def story():
+        cursor = QTextCursor(window.editor.document().findBlockByNumber(LINE - 1))
+        window.editor.setTextCursor(cursor)
+        window.fill_in()
+        window.editor.selectAll()
+        window.editor.textCursor().removeSelectedText()
+        assert not window.filling
+        assert window.editor.text() == ""
+
+    run(story())
+
+
+def test_in_the_ask_bar_esc_is_the_bar_s(window, run, qtbot):
+    async def story():
+        select_line(window)
+        window.fill_in()
+        await finished(window)
+        window.ask_rewrite()
+        qtbot.keyClick(window.ask_bar.field, Qt.Key.Key_Escape)
+        assert not window.ask_bar.isVisible()
+        assert window.drafted
+        window.drop()
+
+    run(story())
+
+
+def test_an_enormous_selection_is_told_at_once(window):
+    window.editor.put("line\n" * 20_000)
+    window.editor.selectAll()
+    window.fill_in()
+    assert not window.filling
+    assert "select a shorter stretch" in window.status.currentMessage()
