@@ -50,12 +50,16 @@ def mini_config(tokenizer: Tokenizer, layers: int = 6) -> DiffusionGemmaConfig:
 
 
 def mini_generation_config(tokenizer: Tokenizer) -> DiffusionGemmaGenerationConfig:
-    """The released model's generation settings with the mini tokenizer's ids."""
+    """The released model's generation settings with the mini tokenizer's ids, and cooler.
+
+    The released temperatures (0.8 to 0.4) keep so small a model from ever settling: of those tried on held-out text
+    these filled best, in a fifth of the steps.
+    """
     return DiffusionGemmaGenerationConfig(
         max_denoising_steps=48,
         sampler_config=EntropyBoundSamplerConfig(entropy_bound=0.1),
-        t_min=0.4,
-        t_max=0.8,
+        t_min=0.1,
+        t_max=0.3,
         stability_threshold=1,
         confidence_threshold=0.005,
         bos_token_id=tokenizer.token_to_id("<bos>"),
