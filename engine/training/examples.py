@@ -56,9 +56,10 @@ class Examples:
         width = int(rng.choice(WIDTHS, p=WIDTH_SHARES))
         rows = [self._document(rng, width) for _ in range(self.documents)]
         prefix, target, free, start = (np.stack(column) for column in zip(*rows, strict=True))
-        # One noise level a canvas, uniform; one in seven starts from pure noise, as generation does.
+        # One noise level a canvas, uniform; half of them pure noise, as generation begins: with one in seven the model
+        # took the first canvas' random tokens for hints and kept some.
         canvases = CANVAS // width
-        level = np.where(rng.random((self.documents, canvases)) < 1 / 7, 1.0, rng.random((self.documents, canvases)))
+        level = np.where(rng.random((self.documents, canvases)) < 1 / 2, 1.0, rng.random((self.documents, canvases)))
         noisy = free & (rng.random(target.shape) < np.repeat(level, width, axis=1))
         canvas = np.where(noisy, rng.integers(0, self.size, target.shape), target)
         return Batch(prefix, target, canvas, free, start, width)
