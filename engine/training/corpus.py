@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=60, help="how much of each file is taken")
     args = parser.parse_args()
     tokenizer = Tokenizer.from_file(str(args.tokenizer / "tokenizer.json"))
+    tokenizer.encode_special_tokens = True  # "<del>" in a web page is text
     texts = [text for file in args.files for text in documents(file, args.megabytes << 20)]
     random.Random(0).shuffle(texts)
     tokens = encode(tokenizer, texts)
