@@ -1,6 +1,6 @@
 """Who computes: the ``Backend`` protocol and the table of backends, each imported when it is first used."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from importlib import import_module
 from typing import Protocol
 
@@ -8,13 +8,13 @@ from palimpsest.engine.request import Done, Draft, Fill, Ready
 
 
 class Backend(Protocol):
-    """Computes fills. Used by one thread at a time; the consumer that stops iterating cancels the fill."""
+    """Computes fills. Used by one thread at a time; the consumer that closes the generator cancels the fill."""
 
     def load(self) -> Ready:
         """Make ready to fill; may take seconds. Raises EngineError."""
         ...
 
-    def fill(self, fill: Fill) -> Iterator[Draft | Done]:
+    def fill(self, fill: Fill) -> Generator[Draft | Done, None, None]:
         """Yield drafts, then one Done. Raises EngineError."""
         ...
 

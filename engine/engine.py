@@ -111,7 +111,7 @@ class Engine:
 
     def _fill(self, backend: Backend, job: _Job) -> None:
         try:
-            with closing(backend.fill(job.fill)) as events:  # type: ignore[type-var]  # a generator closes
+            with closing(backend.fill(job.fill)) as events:
                 for event in events:
                     if job.stopped.is_set():
                         break

@@ -3,7 +3,7 @@
 import dataclasses
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class LocalBackend:
     def close(self) -> None:
         self._model = None
 
-    def fill(self, fill: Fill) -> Iterator[Draft | Done]:
+    def fill(self, fill: Fill) -> Generator[Draft | Done, None, None]:
         """Yield a Draft per denoising step and a Done. Raises RequestError for what does not fit."""
         model = self._model
         if model is None:
