@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 
 from PySide6.QtCore import QObject, Signal
 
-from palimpsest.engine import LOADING, Backend, Draft, Engine, Event, Failed, Fill, Ready
+from palimpsest.engine import LOADING, Backend, Engine, Event, Failed, Fill, Progress, Ready
 
 
 class EngineBridge(QObject):
@@ -24,12 +24,12 @@ class EngineBridge(QObject):
         self._engine = Engine(open_backend, self._leave)
 
     async def fill(self, fill: Fill) -> AsyncGenerator[Event, None]:
-        """Yield the newest draft whenever there is one, then Done, Failed or Stopped. Leaving early stops the fill."""
+        """Yield the newest progress whenever there is some, then Done, Failed or Stopped. Leaving early stops it."""
         job = self._engine.submit(fill)
         arrived = self._readers[job] = asyncio.Event()
         try:
             event: Event | None = None
-            while event is None or isinstance(event, Draft):
+            while event is None or isinstance(event, Progress):
                 await arrived.wait()
                 arrived.clear()
                 event = self._take(job)
@@ -37,6 +37,10 @@ class EngineBridge(QObject):
         finally:
             del self._readers[job]
             self._engine.stop(job)
+
+    def warm(self, fill: Fill) -> None:
+        """Let the engine read what a fill like this one will need."""
+        self._engine.warm(fill)
 
     def close(self) -> bool:
         """Stop the engine; True when its thread has ended."""

@@ -9,10 +9,11 @@ import logging
 import sys
 from contextlib import closing
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 
 from palimpsest.app.document import DocumentError, Text, load, save
-from palimpsest.engine import Done, Draft, Fill, Options, open_backend, sentence
+from palimpsest.engine import Done, Fill, Hole, Options, Progress, open_backend, sentence
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +34,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where it ends: before that column, or at that line's end. By default the hole is the rest of the line, "
         "or nothing where --at names a column",
     )
+    parser.add_argument(
+        "--also",
+        type=_place,
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("AT", "TO"),
+        help="one more hole, after the one before; all are filled together",
+    )
     parser.add_argument("--instruction", default="", metavar="TEXT", help="rewrite the stretch as told")
     parser.add_argument("--length", type=int, metavar="N", help="tokens the hole offers")
+    parser.add_argument(
+        "--strength", type=float, default=1.0, metavar="S", help="share of the text that may change, 0 to 1 (default)"
+    )
+    parser.add_argument("--alternatives", type=int, default=1, metavar="N", help="answers wanted, the best first")
+    parser.add_argument("--think", action="store_true", help="let the model think first, where it can")
+    parser.add_argument("--steps", type=int, metavar="N", help="denoising steps at most")
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same text on one machine")
-    parser.add_argument("--drafts", action="store_true", help="print every draft as a line of JSON")
+    parser.add_argument("--drafts", action="store_true", help="print all that is told as lines of JSON")
     parser.add_argument("--write", action="store_true", help="write the file instead of printing the text")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="a checkpoint; by default the shipped mini model")
 
@@ -58,13 +74,27 @@ def run(args: argparse.Namespace) -> int:
 
 def _fill(args: argparse.Namespace) -> int:
     file = load(args.file)
-    start, end = hole(file.text, args.at, args.to)
+    holes = [hole(file.text, args.at, args.to), *(hole(file.text, at, to) for at, to in args.also)]
+    for (_, end), (start, _) in pairwise(holes):
+        if start < end:
+            raise HoleError("The holes are out of order or overlap: give them from the top of the file down.")
+    start, end = holes[0]
     fill = Fill(
         before=file.text[:start],
-        after=file.text[end:],
         selected=file.text[start:end],
+        further=tuple(
+            Hole(file.text[before:start], file.text[start:end]) for (_, before), (start, end) in pairwise(holes)
+        ),
+        after=file.text[holes[-1][1] :],
         instruction=args.instruction,
-        options=Options(seed=args.seed, length=args.length),
+        options=Options(
+            seed=args.seed,
+            length=args.length,
+            strength=args.strength,
+            alternatives=args.alternatives,
+            think=args.think,
+            max_steps=args.steps,
+        ),
     )
     done = None
     with closing(open_backend(checkpoint=args.model)) as backend:
@@ -76,17 +106,15 @@ def _fill(args: argparse.Namespace) -> int:
                 done = event
     assert done
     if args.write:
-        save(args.file, Text(fill.before + done.text + fill.after, file.newline, file.bom))
+        save(args.file, Text(fill.filled(done.holes), file.newline, file.bom))
     elif not args.drafts:
-        print(done.text)
+        answers = ("\n".join(written.text for written in answer.holes) for answer in done.alternatives)
+        print("\n---\n".join(answers))
     return 0
 
 
-def _json(event: Draft | Done) -> str:
-    values = asdict(event)
-    if isinstance(event, Draft):
-        values["settled"] = [round(value, 3) for value in event.settled]
-    return json.dumps({"kind": type(event).__name__.lower(), **values}, ensure_ascii=False)
+def _json(event: Progress | Done) -> str:
+    return json.dumps({"kind": type(event).__name__.lower(), **asdict(event)}, ensure_ascii=False)
 
 
 def hole(text: str, at: tuple[int, int | None], to: tuple[int, int | None] | None) -> tuple[int, int]:

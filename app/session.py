@@ -11,7 +11,7 @@ from PySide6.QtGui import QTextDocument
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.drafts import DraftLayer
 from palimpsest.app.span import Span, stretch
-from palimpsest.engine import Done, Draft, Event, Failed, Fill, Options, Stopped
+from palimpsest.engine import Done, Draft, Event, Failed, Fill, Options, Progress, Stopped
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +21,15 @@ REACH = 1 << 17  # UTF-16 units of text before and after the hole that are hande
 class Verdict(Enum):
     KEEP = "keep"
     DROP = "drop"
+
+
+def around(document: QTextDocument, span: Span) -> tuple[str, str]:
+    """The text before and after ``span``, as far as the engine is told of it."""
+    last = document.characterCount() - 1
+    begin = document.findBlock(max(0, span.start - REACH)).position()
+    end_block = document.findBlock(min(last, span.end + REACH))
+    end = min(last, end_block.position() + end_block.length() - 1)
+    return stretch(document, begin, span.start), stretch(document, span.end, max(span.end, end))
 
 
 class FillSession:
@@ -60,7 +69,8 @@ class FillSession:
 
     def start(self, bridge: EngineBridge, instruction: str = "", options: Options | None = None) -> None:
         """Submit the fill and follow it. Raises RequestError for what cannot be asked."""
-        fill = self._ask(instruction, options or Options())
+        before, after = around(self._document, self._span)
+        fill = Fill(before, after, self._selected, instruction, options or Options())
         self._layer.show(self._span, self._selected, [1.0] * len(self._selected))
         self._task = asyncio.ensure_future(self._follow(bridge, fill))
 
@@ -105,21 +115,7 @@ class FillSession:
                 self._layer.show(self._span, text, [1.0] * len(text))
 
     def _event_is_open(self) -> bool:
-        return self._event is None or isinstance(self._event, Draft)
-
-    def _ask(self, instruction: str, options: Options) -> Fill:
-        document, span = self._document, self._span
-        last = document.characterCount() - 1
-        begin = document.findBlock(max(0, span.start - REACH)).position()
-        end_block = document.findBlock(min(last, span.end + REACH))
-        end = min(last, end_block.position() + end_block.length() - 1)
-        return Fill(
-            before=stretch(document, begin, span.start),
-            after=stretch(document, span.end, max(span.end, end)),
-            selected=self._selected,
-            instruction=instruction,
-            options=options,
-        )
+        return self._event is None or isinstance(self._event, Progress)
 
     def _text_changed(self, position: int, removed: int, _added: int) -> None:
         swallowed = position < self._start < position + removed  # an empty hole's text cannot show that

@@ -2,7 +2,7 @@
 
 from PySide6.QtWidgets import QLabel, QStatusBar, QWidget
 
-from palimpsest.engine import Done, Draft, Event, Failed, Ready, Stopped
+from palimpsest.engine import Done, Draft, Event, Failed, Reading, Ready, Stopped, Thought
 
 
 class StatusBar(QStatusBar):
@@ -19,6 +19,11 @@ class StatusBar(QStatusBar):
         match event:
             case Ready(model=model, device=device):
                 self._model.setText(f"{model} on {device}")
+            case Reading(done=done, total=total):
+                self._step.setText(f"Read {done / total:.0%}")
+                self.showMessage("Reading the text… Esc stops")
+            case Thought():
+                self.showMessage("Thinking… Esc stops")
             case Draft(step=step, max_steps=most):
                 self._step.setText(f"Step {step} of {most}")
                 self.showMessage("Drafting… Esc stops")

@@ -12,9 +12,9 @@ from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.document import DocumentError, Text
 from palimpsest.app.editor import Editor
 from palimpsest.app.highlight import Highlighter
-from palimpsest.app.session import FillSession, Verdict
+from palimpsest.app.session import FillSession, Verdict, around
 from palimpsest.app.statusbar import StatusBar
-from palimpsest.engine import Event, Failed, Options, Ready, RequestError
+from palimpsest.engine import Event, Failed, Fill, Options, Ready, RequestError
 
 
 class Window(QMainWindow):
@@ -117,6 +117,7 @@ class Window(QMainWindow):
 
     def ask_rewrite(self) -> None:
         self.ask_bar.open()
+        self._warm()
 
     def rewrite(self, instruction: str) -> None:
         """Rewrite the selection as told."""
@@ -133,6 +134,10 @@ class Window(QMainWindow):
         """Cancel a running draft or drop a finished one."""
         if self._session:
             self._session.finish(Verdict.DROP)
+
+    def _warm(self) -> None:
+        """The user chooses what to ask; meanwhile the engine reads what stands before the selection."""
+        self._bridge.warm(Fill(*around(self.editor.document(), self.editor.selection())))
 
     def _start(self, instruction: str) -> None:
         self.drop()
@@ -190,6 +195,7 @@ class Window(QMainWindow):
     def _show_menu(self, event: QContextMenuEvent) -> None:
         self._refresh()
         self._context.popup(event.globalPos())
+        self._warm()
 
     def _may_leave(self) -> bool:
         """May the document be closed? Asks when it has unsaved changes."""

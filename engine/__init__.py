@@ -3,10 +3,28 @@
 from palimpsest.engine.backend import Backend, open_backend
 from palimpsest.engine.engine import LOADING, Engine
 from palimpsest.engine.errors import CheckpointError, EngineError, RequestError, sentence
-from palimpsest.engine.request import Done, Draft, Event, Failed, Fill, Options, Ready, Stopped
+from palimpsest.engine.request import (
+    Alternative,
+    Done,
+    Draft,
+    Event,
+    Failed,
+    Fill,
+    Hole,
+    Options,
+    Progress,
+    Reading,
+    Ready,
+    Stopped,
+    Thought,
+    Written,
+    reopen,
+    unsure,
+)
 
 __all__ = [
     "LOADING",
+    "Alternative",
     "Backend",
     "CheckpointError",
     "Done",
@@ -16,10 +34,17 @@ __all__ = [
     "Event",
     "Failed",
     "Fill",
+    "Hole",
     "Options",
+    "Progress",
+    "Reading",
     "Ready",
     "RequestError",
     "Stopped",
+    "Thought",
+    "Written",
     "open_backend",
+    "reopen",
     "sentence",
+    "unsure",
 ]

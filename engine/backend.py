@@ -4,7 +4,7 @@ from collections.abc import Generator
 from importlib import import_module
 from typing import Protocol
 
-from palimpsest.engine.request import Done, Draft, Fill, Ready
+from palimpsest.engine.request import Done, Fill, Progress, Reading, Ready
 
 
 class Backend(Protocol):
@@ -14,8 +14,12 @@ class Backend(Protocol):
         """Make ready to fill; may take seconds. Raises EngineError."""
         ...
 
-    def fill(self, fill: Fill) -> Generator[Draft | Done, None, None]:
-        """Yield drafts, then one Done. Raises EngineError."""
+    def warm(self, fill: Fill) -> Generator[Reading, None, None]:
+        """Get ready for ``fill`` and the like, so that its first draft comes sooner. Raises EngineError."""
+        ...
+
+    def fill(self, fill: Fill) -> Generator[Progress | Done, None, None]:
+        """Yield progress, then one Done. Raises EngineError."""
         ...
 
     def close(self) -> None:

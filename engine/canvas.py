@@ -1,58 +1,109 @@
-"""The row of tokens the decoder sees: which positions are pinned, which are free."""
+"""The rows of tokens the decoder sees: which positions are pinned, which are free, and to which hole they belong."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from palimpsest.engine.errors import RequestError
-
-RIGHT_CONTEXT = 24  # tokens after the hole that are worth a wider canvas
-LEAST_RIGHT_CONTEXT = 8  # tokens after the hole that a long hole must leave room for
+RIGHT_CONTEXT = 24  # tokens after the last hole that are worth a wider canvas
+LEAST_RIGHT_CONTEXT = 8  # tokens after the last hole that every canvas before them leaves room for
 WIDTH_STEP = 32  # canvases come in multiples of this width
 OPEN_LENGTH = 32  # tokens offered where nothing says how long the text will be
+OUTSIDE = -1  # the hole of what stands between and around the holes
+
+# What candidates of different lengths offer: times the selection, or tokens where nothing is selected.
+SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+OPEN_LENGTHS = (2, 4, 8, 12, 20, OPEN_LENGTH)
+
+
+@dataclass
+class Row:
+    """Tokens from the first hole on; for each whether it is free, and its hole or OUTSIDE."""
+
+    ids: list[int] = field(default_factory=list)
+    free: list[bool] = field(default_factory=list)
+    hole: list[int] = field(default_factory=list)
+
+    def pin(self, ids: Sequence[int], hole: int = OUTSIDE) -> None:
+        """Append tokens that stay."""
+        self.append(ids, hole, free=False)
+
+    def open(self, length: int, hole: int) -> None:
+        """Append tokens that the model decides."""
+        self.append([0] * length, hole, free=True)
+
+    def append(self, ids: Sequence[int], hole: int, free: bool) -> None:
+        self.ids += ids
+        self.free += [free] * len(ids)
+        self.hole += [hole] * len(ids)
+
+    def part(self, start: int, end: int | None) -> "Row":
+        """The tokens from ``start`` to ``end``."""
+        return Row(self.ids[start:end], self.free[start:end], self.hole[start:end])
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """Token ids and which of them the model decides. Shapes: W canvas positions."""
+    """A batch of canvases. Shapes: B canvases, W positions."""
 
-    ids: Tensor  # W
-    free: Tensor  # W bool
+    ids: Tensor  # B W
+    free: Tensor  # B W bool
+    hole: Tensor  # B W, OUTSIDE where none
 
     def to(self, device: torch.device) -> "Canvas":
-        """The same canvas on ``device``."""
-        return Canvas(self.ids.to(device), self.free.to(device))
+        """The same canvases on ``device``."""
+        return Canvas(self.ids.to(device), self.free.to(device), self.hole.to(device))
+
+    def repeated(self, count: int) -> "Canvas":
+        """The whole batch ``count`` times."""
+        return Canvas(self.ids.repeat(count, 1), self.free.repeat(count, 1), self.hole.repeat(count, 1))
 
 
-def hole_length(selected: int, limit: int, elastic: bool) -> int:
-    """How many tokens to offer for a selection of ``selected`` tokens on a canvas of ``limit``.
+def offers(selections: Sequence[int], length: int | None, elastic: bool) -> list[list[int]]:
+    """For each candidate, how many tokens each hole offers, given how many are selected in it (0: it is open).
 
-    A checkpoint that can leave slack unused (``elastic``) is offered half as many again. Raises RequestError when the
-    selection does not fit.
+    A checkpoint that leaves slack unused (``elastic``) needs but one candidate, half as long again as the selection.
     """
-    room = limit - LEAST_RIGHT_CONTEXT
-    if selected > room:
-        raise RequestError(
-            f"The selection is {selected} tokens long and the model's canvas holds {room}: select a shorter stretch."
-        )
-    if not selected:
-        return min(OPEN_LENGTH, room)
-    return min(room, selected + max(8, selected // 2)) if elastic else selected
+    if length:
+        return [[length] * len(selections)]
+    if elastic:
+        return [[count + max(8, count // 2) if count else OPEN_LENGTH for count in selections]]
+    candidates = [
+        [max(1, round(count * scale)) if count else open_ for count in selections]
+        for scale, open_ in zip(SCALES, OPEN_LENGTHS, strict=True)
+    ]
+    return [offer for number, offer in enumerate(candidates) if offer not in candidates[:number]]
 
 
-def lay_out(left: list[int], length: int, right: list[int], limit: int, eos: int) -> Canvas:
-    """A canvas of ``left`` pinned, ``length`` free and as much of ``right`` pinned as is useful.
+def cut(row: Row, right: int, limit: int) -> list[Row]:
+    """The row in parts that fit canvases of ``limit``, the last with room for some of the ``right`` tokens after it."""
+    last = limit - min(right, LEAST_RIGHT_CONTEXT)
+    if len(row) <= last:
+        return [row]
+    at = min(limit, len(row) // 2)
+    return [row.part(0, at), *cut(row.part(at, None), right, limit)]
 
-    Where the document ends inside the canvas, the rest is ``eos``. Raises RequestError when the hole does not fit.
+
+def fitting(rows: list[Row], right: int, limit: int) -> list[Row]:
+    """Those of the candidate ``rows`` that fit one canvas; where none does, the middle one alone."""
+    return [row for row in rows if len(cut(row, right, limit)) == 1] or [rows[len(rows) // 2]]
+
+
+def lay_out(rows: Sequence[Row], right: Sequence[int] | None, limit: int, eos: int) -> Canvas:
+    """Canvases of ``rows``, each with as much of ``right`` pinned behind it as is useful; None: nothing is known of it.
+
+    Where the document ends inside a canvas, the rest is ``eos``.
     """
-    hole = len(left) + length
-    if hole > limit:
-        raise RequestError(
-            f"A hole of {length} tokens does not fit the model's canvas of {limit}: ask for a shorter one."
-        )
-    width = min(limit, -(-(hole + RIGHT_CONTEXT) // WIDTH_STEP) * WIDTH_STEP)
-    pinned = (right + [eos] * width)[: width - hole]
-    free = torch.zeros(width, dtype=torch.bool)
-    free[len(left) : hole] = True
-    return Canvas(torch.tensor(left + [eos] * length + pinned), free)
+    longest = max(map(len, rows))
+    width = longest if right is None else min(limit, -(-(longest + RIGHT_CONTEXT) // WIDTH_STEP) * WIDTH_STEP)
+    ids, free, hole = [], [], []
+    for row in rows:
+        rest = width - len(row)
+        ids.append(row.ids + [*(right or ()), *[eos] * rest][:rest])
+        free.append(row.free + [False] * rest)
+        hole.append(row.hole + [OUTSIDE] * rest)
+    return Canvas(torch.tensor(ids), torch.tensor(free), torch.tensor(hole))

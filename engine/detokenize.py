@@ -1,7 +1,7 @@
 """Tokens -> the text so far, and how settled each character is."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tokenizers import Tokenizer
 
@@ -13,22 +13,25 @@ _DROPPED = {"\r", "\0"}
 class Detokenizer:
     """Turns the free positions of a canvas into text. Special tokens, ``<del>`` among them, leave no trace."""
 
-    def __init__(self, tokenizer: Tokenizer, eos: int):
-        self._tokenizer, self._eos = tokenizer, eos
+    def __init__(self, tokenizer: Tokenizer, ends: Collection[int]):
+        self._tokenizer, self._ends = tokenizer, ends
         self._special = {index for index, token in tokenizer.get_added_tokens_decoder().items() if token.special}
         self._pieces: dict[int, str] = {}
 
-    def text(self, ids: Sequence[int], confidence: Sequence[float]) -> tuple[str, tuple[float, ...], int]:
-        """The text of ``ids`` up to an end of document, the confidence of each character, and the tokens it holds."""
-        if self._eos in ids:
-            ids = ids[: ids.index(self._eos)]
+    def text(self, ids: Sequence[int]) -> str:
+        """The text of ``ids`` up to an end of text."""
+        return self.settled(ids, [1.0] * len(ids))[0]
+
+    def settled(self, ids: Sequence[int], confidence: Sequence[float]) -> tuple[str, tuple[float, ...]]:
+        """The text of ``ids`` up to an end of text, and the confidence of each of its characters."""
+        ids = list(itertools.takewhile(lambda index: index not in self._ends, ids))
         kept = [(index, sure) for index, sure in zip(ids, confidence, strict=False) if index not in self._special]
         ids = [index for index, _ in kept]
         text = self._tokenizer.decode(ids)
         lengths = self._lengths(ids, text)
         settled = [sure for (_, sure), length in zip(kept, lengths, strict=True) for _ in range(length)]
         shown = [(_LINES.get(c, c), sure) for c, sure in zip(text, settled, strict=True) if c not in _DROPPED]
-        return "".join(c for c, _ in shown), tuple(sure for _, sure in shown), len(ids)
+        return "".join(c for c, _ in shown), tuple(sure for _, sure in shown)
 
     def _lengths(self, ids: list[int], text: str) -> list[int]:
         """How many characters each token adds."""

@@ -37,6 +37,7 @@ class Engine:
         self._changed = threading.Condition()
         self._waiting: _Job | None = None
         self._running: _Job | None = None
+        self._wanted: Fill | None = None  # to be warmed for, once there is nothing else to do
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
@@ -52,6 +53,12 @@ class Engine:
         if replaced:
             self._report(replaced.id, Stopped())
         return job.id
+
+    def warm(self, fill: Fill) -> None:
+        """Get ready for ``fill`` while nothing else is to be done; gives way to any fill and to a newer one."""
+        with self._changed:
+            self._wanted = fill
+            self._changed.notify()
 
     def stop(self, job: int) -> None:
         """Stop the job of that id within one denoising step; does nothing when it has ended."""
@@ -81,6 +88,10 @@ class Engine:
     def _run(self) -> None:
         backend = self._load(LOADING)
         while job := self._next():
+            if isinstance(job, Fill):
+                if backend is not None:
+                    self._warm(backend, job)
+                continue
             if backend is None:
                 backend = self._load(job.id)
             if backend is not None:
@@ -90,13 +101,20 @@ class Engine:
         if backend is not None:
             backend.close()
 
-    def _next(self) -> _Job | None:
+    def _next(self) -> _Job | Fill | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
+            self._changed.wait_for(self._called)
             if self._closed:
                 return None
-            self._running, self._waiting = self._waiting, None
-            return self._running
+            if self._waiting:
+                self._running, self._waiting = self._waiting, None
+                return self._running
+            fill, self._wanted = self._wanted, None
+            return fill
+
+    def _called(self) -> bool:
+        """Is there something to do that has not begun?"""
+        return bool(self._waiting or self._wanted or self._closed)
 
     def _load(self, job: int) -> Backend | None:
         """Open and load the backend; a failure is reported under ``job``, and the next fill tries again."""
@@ -108,6 +126,17 @@ class Engine:
             return None
         self._report(LOADING, ready)
         return backend
+
+    def _warm(self, backend: Backend, fill: Fill) -> None:
+        try:
+            with closing(backend.warm(fill)) as readings:
+                for _ in readings:
+                    if self._called():
+                        break
+        except EngineError as error:
+            log.info("not warmed: %s", error)  # the fill itself will say it to the user
+        except Exception:
+            log.exception("warming failed")
 
     def _fill(self, backend: Backend, job: _Job) -> None:
         try:

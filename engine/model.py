@@ -1,37 +1,52 @@
 """Loads DiffusionGemma, the shipped mini checkpoint and the released one alike.
 
-Shapes: P prefix tokens, W canvas positions, V vocabulary.
+Shapes: B canvases, W positions, N free positions of all, T new tokens, P tokens before them, C hidden, V vocabulary.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import Cache, DiffusionGemmaForBlockDiffusion, DynamicCache
+from transformers import DiffusionGemmaForBlockDiffusion
 from transformers.models.diffusion_gemma.configuration_diffusion_gemma import DiffusionGemmaTextConfig
 from transformers.utils import logging as transformers_logging
 
+from palimpsest.engine.cache import Prefix, PrefixCache, Shelf
+from palimpsest.engine.detokenize import Detokenizer
 from palimpsest.engine.device import pick_device
 from palimpsest.engine.errors import CheckpointError
-from palimpsest.engine.sampler import Schedule
-from palimpsest.engine.weights import find
+from palimpsest.engine.sampler import Draw, Schedule, draw_as_released, draw_by_inversion
+from palimpsest.engine.weights import find, has_chat_template
 
 EXPERTS = "grouped_mm"
+SLIDING, FULL = "sliding_attention", "full_attention"
 LONGEST_PREFIX = 8192  # tokens of text before the hole that are worth reading
 
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded checkpoint with its tokenizer and settings. ``delete`` is the id of ``<del>`` where it knows one."""
+    """A loaded checkpoint with its tokenizer and settings.
+
+    ``ends`` are the ids that end a text, the first of them what stands behind it. ``delete`` is the id of ``<del>``
+    where the checkpoint knows one; ``chats`` says that it was tuned to follow instructions in a conversation; ``draw``
+    is how tokens are drawn, on a CPU with far fewer random numbers than the released code; ``chunk`` is how many tokens
+    are read at a time.
+    """
 
     network: DiffusionGemmaForBlockDiffusion
     tokenizer: Tokenizer
+    detokenizer: Detokenizer
     schedule: Schedule
     name: str
-    eos: int
+    ends: tuple[int, ...]
     delete: int | None
+    chats: bool
+    draw: Draw
+    chunk: int
 
     @property
     def device(self) -> torch.device:
@@ -55,25 +70,74 @@ class Model:
 
     @property
     def prefix_limit(self) -> int:
-        return min(LONGEST_PREFIX, self._text_config.max_position_embeddings - self.canvas_limit)
+        """How many tokens may be read before the canvas; half as many may be written at a time."""
+        return min(LONGEST_PREFIX, (self._text_config.max_position_embeddings - self.canvas_limit) * 2 // 3)
+
+    @property
+    def _kinds(self) -> list[str]:
+        kinds = self._text_config.layer_types
+        assert kinds
+        return kinds
+
+    @property
+    def windows(self) -> list[int | None]:
+        """For each layer how many tokens a query sees, itself among them; None for all."""
+        window = self._text_config.sliding_window
+        return [window if kind == SLIDING else None for kind in self._kinds]
+
+    def shelf(self) -> Shelf:
+        """A place for prefix caches."""
+        return Shelf(self.encode, self.windows, self.chunk, 2 * self.prefix_limit)
 
     @torch.inference_mode()
-    def encode(self, prefix: list[int]) -> Cache:
-        """The keys and values of ``prefix`` (P ids, at least one)."""
-        cache = DynamicCache(config=self._text_config)
-        ids = torch.tensor([prefix], device=self.device)
-        self.network.model.encoder(input_ids=ids, past_key_values=cache)
-        return cache
+    def encode(self, cache: PrefixCache | Prefix, ids: Sequence[int]) -> None:
+        """Read ``ids`` (T) behind those that ``cache`` holds, and have it hold them too."""
+        known, new = cache.length, len(ids)
+        encoder: Any = self.network.model.encoder.language_model
+        hidden = encoder.embed_tokens(torch.tensor([ids], device=self.device))
+        masks = {SLIDING: self._mask(known, new, self._text_config.sliding_window), FULL: self._mask(known, new, None)}
+        self._layers(encoder, hidden, known, masks, cache)
+        cache.grow(ids)
 
     @torch.inference_mode()
-    def decode(self, cache: Cache, canvas: Tensor, conditioning: Tensor | None) -> Tensor:
-        """Logits of every canvas position behind ``cache``. W, W V -> W V, fp32"""
-        if conditioning is not None:
-            conditioning = conditioning[None].to(self.network.dtype)
-        output = self.network(
-            decoder_input_ids=canvas[None], past_key_values=cache, self_conditioning_logits=conditioning
-        )
-        return output.logits[0].float()
+    def decode(self, prefix: Prefix, ids: Tensor, free: Tensor, guess: Tensor | None) -> Tensor:
+        """Logits (N V, fp32) of the free positions of canvases ``ids`` (B W) behind ``prefix``.
+
+        The canvas is conditioned on ``guess`` (N V, probabilities) at free positions and on itself at pins. Without a
+        guess, at the first step, the released model knows no conditioning; a checkpoint trained for holes is told which
+        positions are free by conditioning them on the mean of all tokens.
+        """
+        decoder: Any = self.network.model.decoder
+        embedded = decoder.embed_tokens(ids)  # B W C
+        table, scale = decoder.embed_tokens.weight, decoder.embed_tokens.embed_scale
+        if guess is not None:
+            soft = embedded.masked_scatter(free[..., None], (guess.to(table.dtype) @ table) * scale.to(table.dtype))
+        elif self.delete is not None:
+            soft = torch.where(free[..., None], table.mean(0) * scale, embedded)
+        else:
+            soft = torch.zeros_like(embedded)
+        hidden = decoder.self_conditioning(embedded, soft)
+        masks = {SLIDING: None, FULL: None}
+        hidden = self._layers(decoder, hidden, prefix.length, masks, prefix.seen_by(len(ids)))
+        logits = self.network.lm_head(decoder.norm(hidden[free])).float()
+        cap = self.network.final_logit_softcapping
+        return torch.tanh(logits / cap) * cap
+
+    def _layers(self, stack: Any, hidden: Tensor, start: int, masks: dict, cache: PrefixCache | Prefix) -> Tensor:
+        """Run the transformer layers of encoder or decoder on tokens that stand at ``start`` and after."""
+        kinds = self._kinds
+        positions = torch.arange(start, start + hidden.shape[1], device=self.device)[None]
+        rotary = {kind: stack.rotary_emb(hidden, positions, kind) for kind in set(kinds)}
+        for layer, kind in zip(stack.layers, kinds, strict=True):
+            hidden = layer(hidden, position_embeddings=rotary[kind], attention_mask=masks[kind], past_key_values=cache)
+        return hidden
+
+    def _mask(self, known: int, new: int, window: int | None) -> Tensor:
+        """Which of the last tokens each new one sees: those before it and itself, in its window. 1 1 T P+T bool"""
+        keys = known + new if window is None else min(known, window - 1) + new
+        distance = torch.arange(keys - new, keys, device=self.device)[:, None] - torch.arange(keys, device=self.device)
+        seen = distance >= 0
+        return (seen if window is None else seen & (distance < window))[None, None]
 
 
 def load_model(checkpoint: str | Path | None = None) -> Model:
@@ -104,9 +168,11 @@ def load_model(checkpoint: str | Path | None = None) -> Model:
     # What the user wrote is text, even where it looks like a special token ("<del>" in a web page).
     tokenizer.encode_special_tokens = True
     settings = network.generation_config
+    ends = tuple(settings.eos_token_id)
     return Model(
         network,
         tokenizer,
+        Detokenizer(tokenizer, ends),
         Schedule(
             settings.max_denoising_steps,
             settings.t_min,
@@ -115,6 +181,9 @@ def load_model(checkpoint: str | Path | None = None) -> Model:
             settings.confidence_threshold,
         ),
         name=folder.name,
-        eos=settings.eos_token_id[0],
+        ends=ends,
         delete=tokenizer.token_to_id("<del>"),
+        chats=has_chat_template(folder),
+        draw=draw_by_inversion if device.type == "cpu" else draw_as_released,
+        chunk=64 if device.type == "cpu" else 512,
     )

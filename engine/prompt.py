@@ -1,5 +1,7 @@
-"""Before, after and instruction -> what the encoder reads and what is pinned around the hole."""
+"""Before, after and instruction -> what the encoder reads, and what is pinned around the holes."""
 
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tokenizers import Tokenizer
@@ -7,48 +9,115 @@ from tokenizers import Tokenizer
 from palimpsest.engine.errors import RequestError
 from palimpsest.engine.request import Fill
 
-# Generous: no tokenizer here averages more characters a token, and encoding a whole book for a word would take seconds.
-CHARACTERS_PER_TOKEN = 16
+CHARACTERS_PER_TOKEN = 6  # generous for real text: what lies farther away is not even tokenised
+LEAD = 64  # tokens before the first hole that begin an answer
+LINE_ENDS = ("\n", "Ċ")  # as a line end is spelled in vocabularies of characters and of bytes
+THOUGHT_END = "<channel|>"
+AFTER = 512  # tokens after the last hole that a conversation tells
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """Token ids: ``prefix`` is encoded, ``left`` and ``right`` are pinned on the canvas, ``selected`` is replaced."""
+    """Token ids. The encoder reads ``prefix``, what the model thinks, and ``lead``; ``left``, ``gaps`` and ``right``
+    are pinned on the canvas around the holes, where ``selections`` stand now."""
 
     prefix: list[int]
+    lead: list[int]
     left: list[int]
+    selections: list[list[int]]
+    gaps: list[list[int]]
     right: list[int]
-    selected: list[int]
 
 
-def build(fill: Fill, tokenizer: Tokenizer, prefix_limit: int, canvas_limit: int) -> Prompt:
-    """Encode the text around the hole. Raises RequestError when instruction and selection alone exceed the prefix."""
-    before = _encode(tokenizer, fill.before[-prefix_limit * CHARACTERS_PER_TOKEN :])
-    right = _encode(tokenizer, fill.after[: canvas_limit * CHARACTERS_PER_TOKEN])[:canvas_limit]
-    selected = _encode(tokenizer, fill.selected)
-    asked = _asked(fill, tokenizer, selected)
-    room = prefix_limit - 1 - len(asked)
-    if asked and room < 0:
+def build(fill: Fill, tokenizer: Tokenizer, limit: int, canvas_limit: int, chats: bool) -> Prompt:
+    """Encode the text around the holes for a prefix of at most ``limit`` tokens.
+
+    A model that ``chats`` is told the whole task in a conversation; another one reads the document, behind the
+    instruction if there is one, as it was trained. Raises RequestError when instruction and selection alone exceed the
+    prefix, and when a model that cannot think is asked to.
+    """
+    if fill.options.think and not chats:
+        raise RequestError("This model cannot think before it writes: turn thinking off or choose another model.")
+    before = _encode(tokenizer, fill.before[-limit * CHARACTERS_PER_TOKEN :])
+    after = _encode(tokenizer, fill.after[: max(canvas_limit, AFTER) * CHARACTERS_PER_TOKEN])
+    # Words begin with their blank, so a lone blank before the hole belongs beside what comes: pin it on the canvas.
+    left = [before.pop()] if before and before[-1:] == _encode(tokenizer, " ") else []
+    if chats:
+        lead = before[-LEAD:]
+        prefix = _conversation(fill, tokenizer, limit - len(lead), before, after[:AFTER])
+    else:
+        lead = []
+        prefix = _document(fill, tokenizer, limit, before)
+    selections = [_encode(tokenizer, text) for text in fill.selections]
+    gaps = [_encode(tokenizer, text) for text in fill.gaps]
+    return Prompt(prefix, lead, left, selections, gaps, after[:canvas_limit])
+
+
+def _document(fill: Fill, tokenizer: Tokenizer, limit: int, before: list[int]) -> list[int]:
+    """The document up to the first hole. With an instruction, its last lines behind the user's turn and the opening of
+    the model's: the answer is the document with the hole filled."""
+    bos = _id(tokenizer, "<bos>")
+    if not fill.instruction:
+        return [bos, *_tail(tokenizer, before, limit - 1)]
+    begin, end = _turn(tokenizer)
+    user = [*begin, *_encode(tokenizer, f"user\n{fill.instruction}\n{_passage(fill)}"), *end]
+    prefix = [bos, *user, *begin, *_encode(tokenizer, "model\n")]
+    return [*prefix, *before[len(before) - min(len(before), LEAD, _room(limit, prefix)) :]]
+
+
+def _conversation(fill: Fill, tokenizer: Tokenizer, limit: int, before: list[int], after: list[int]) -> list[int]:
+    """The user's turn, with the document and its marked holes first so that it is read once for many instructions,
+    and the opening of the model's, with an empty thought where it is not to think (model card of Gemma 4)."""
+    begin, end = _turn(tokenizer)
+    marked = "".join(
+        f"{gap}[[{number}: {text}]]"
+        for number, (gap, text) in enumerate(zip(("", *fill.gaps), fill.selections, strict=True), 1)
+    )
+    told = fill.instruction or "Write what belongs there."
+    task = (
+        f"\n\nIn this text the places to be written anew are marked with double brackets. {told}\n"
+        "Answer with the text as it then reads, without the marks, from shortly before the first one on."
+    )
+    thinking = fill.options.think
+    channel = [_id(tokenizer, "<|channel>"), *_encode(tokenizer, "thought\n")]
+    system = [*begin, *_encode(tokenizer, "system\n"), _id(tokenizer, "<|think|>"), *end] if thinking else []
+    opening = [_id(tokenizer, "<bos>"), *system, *begin, *_encode(tokenizer, "user\n")]
+    rest = [*_encode(tokenizer, marked), *after, *_encode(tokenizer, task), *end, *begin]
+    rest += [*_encode(tokenizer, "model\n"), *channel, *([] if thinking else [_id(tokenizer, THOUGHT_END)])]
+    return [*opening, *_tail(tokenizer, before, _room(limit, opening + rest)), *rest]
+
+
+def _room(limit: int, asked: Sequence[int]) -> int:
+    if len(asked) > limit:
         raise RequestError(
-            f"Instruction and selection are {len(asked)} tokens together and this model reads {prefix_limit}: "
+            f"Instruction and selection are {len(asked)} tokens together and this model reads {limit}: "
             "select less or say it shorter."
         )
-    # Words begin with their blank, so a lone blank before the hole belongs beside what comes: pin it on the canvas.
-    left: list[int] = []
-    if before and before[-1:] == _encode(tokenizer, " "):
-        left = [before.pop()]
-    tail = before[max(0, len(before) - room) :]
-    return Prompt([_id(tokenizer, "<bos>"), *asked, *tail], left, right, selected)
+    return limit - len(asked)
 
 
-def _asked(fill: Fill, tokenizer: Tokenizer, selected: list[int]) -> list[int]:
-    """The user's turn and the opening of the model's: the answer is the document with the hole filled."""
-    if not fill.instruction:
-        return []
-    newline = _encode(tokenizer, "\n")
-    begin, end = _id(tokenizer, "<|turn>"), _id(tokenizer, "<turn|>")
-    user = [begin, *_encode(tokenizer, f"user\n{fill.instruction}\n"), *selected, end, *newline]
-    return [*user, begin, *_encode(tokenizer, "model\n")]
+def _tail(tokenizer: Tokenizer, before: list[int], room: int) -> list[int]:
+    """The last tokens of ``before`` that fit, from the beginning of a line.
+
+    Which line depends on what it says, not on where it stands: while the text behind it grows or the caret moves, the
+    prefix begins at the same place and the cache of it stays good.
+    """
+    if len(before) <= room:
+        return before
+    first = len(before) - room
+    ends = [tokenizer.id_to_token(index) or "" for index in before[first - 1 : first + room // 4]]
+    lines = [first + place for place, end in enumerate(ends) if end.endswith(LINE_ENDS)]
+    start = min(lines, key=lambda place: zlib.crc32(repr(before[place : place + 8]).encode()), default=first)
+    return before[start:]
+
+
+def _passage(fill: Fill) -> str:
+    """What stands from the first hole to the last."""
+    return "".join(gap + text for gap, text in zip(("", *fill.gaps), fill.selections, strict=True))
+
+
+def _turn(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    return [_id(tokenizer, "<|turn>")], [_id(tokenizer, "<turn|>"), *_encode(tokenizer, "\n")]
 
 
 def _encode(tokenizer: Tokenizer, text: str) -> list[int]:

@@ -1,37 +1,72 @@
 """What is asked of the engine and what comes back: frozen values, no Qt, no torch."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from palimpsest.engine.errors import RequestError
 
-LONGEST_SELECTION = 16_000  # characters: no canvas holds more, and laying out more would take noticeable time
+LONGEST_SELECTION = 16_000  # characters in all holes of a fill: more than any model here can write at a time
 
 
 @dataclass(frozen=True)
 class Options:
     """How to fill. ``None`` leaves the choice to the checkpoint or the engine.
 
-    ``length`` is the number of tokens the hole offers; ``seed`` makes a fill repeatable on one machine.
-    Raises RequestError for a value that cannot work.
+    ``seed`` makes a fill repeatable on one machine; ``length`` is the number of tokens each hole offers; ``strength``
+    is the share of the selected tokens that may change; ``alternatives`` is how many answers are wanted; ``think`` lets
+    a model that can think before it writes. The others are the released model's settings of a denoising run: steps at
+    most, the temperatures of the last and the first step, the entropy bound, and the mean entropy (nats) under which
+    a canvas that repeats is finished (0: never stop early). Raises RequestError for a value that cannot work.
     """
 
     seed: int | None = None
     length: int | None = None
+    strength: float = 1.0
+    alternatives: int = 1
+    think: bool = False
     max_steps: int | None = None
+    t_min: float | None = None
+    t_max: float | None = None
+    entropy_bound: float | None = None
+    confidence: float | None = None
 
     def __post_init__(self) -> None:
-        for name, least, most in (("seed", 0, 2**63 - 1), ("length", 1, 2**20), ("max_steps", 1, 1000)):
+        for name, least, most in (
+            ("seed", 0, 2**63 - 1),
+            ("length", 1, 4096),
+            ("alternatives", 1, 16),
+            ("max_steps", 1, 1000),
+        ):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int) and least <= value <= most):
+                raise RequestError(f"{name} is {value}: give a whole number from {least} to {most}.")
+        for name, least, most in (
+            ("strength", 0, 1),
+            ("t_min", 0.01, 10),
+            ("t_max", 0.01, 10),
+            ("entropy_bound", 0, 1000),
+            ("confidence", 0, 10),
+        ):
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
-                raise RequestError(f"{name} is {value}: give a whole number from {least} to {most}.")
+                raise RequestError(f"{name} is {value}: give a number from {least} to {most}.")
+
+
+@dataclass(frozen=True)
+class Hole:
+    """One more stretch the fill may write, after ``gap``, the text between the hole before and this one."""
+
+    gap: str
+    selected: str = ""
 
 
 @dataclass(frozen=True)
 class Fill:
-    """One request: fill the hole between ``before`` and ``after`` in place of ``selected``.
+    """One request: fill the hole between ``before`` and ``after`` in place of ``selected``, and ``further`` holes.
 
     Without an ``instruction`` the selected text only says how long the new one may be. With one, it is rewritten
-    as told. Raises RequestError for an instruction with nothing selected and for a selection no canvas can hold.
+    as told. All holes are filled jointly; ``after`` follows the last. Words of a selection that must stay are the gap
+    between two holes. Raises RequestError for an instruction with nothing selected and for a selection that is too
+    long.
     """
 
     before: str
@@ -39,12 +74,53 @@ class Fill:
     selected: str = ""
     instruction: str = ""
     options: Options = field(default_factory=Options)
+    further: tuple[Hole, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.selected) > LONGEST_SELECTION:
-            raise RequestError(f"The selection is {len(self.selected)} characters long: select a shorter stretch.")
-        if self.instruction and not self.selected.strip():
+        length = sum(map(len, self.selections))
+        if length > LONGEST_SELECTION:
+            raise RequestError(f"The selection is {length} characters long: select a shorter stretch.")
+        if self.instruction and not any(map(str.strip, self.selections)):
             raise RequestError("There is nothing to rewrite: select the text the instruction is about.")
+        if self.options.strength < 1 and not all(map(str.strip, self.selections)):
+            raise RequestError("A strength below 1 changes a part of the selected text: select some, or leave it at 1.")
+
+    @property
+    def selections(self) -> tuple[str, ...]:
+        """The text that stands in each hole now."""
+        return (self.selected, *(hole.selected for hole in self.further))
+
+    def filled(self, holes: "tuple[Written, ...]") -> str:
+        """The whole text with ``holes`` filled in."""
+        parts = [gap + hole.text for gap, hole in zip(("", *self.gaps), holes, strict=True)]
+        return self.before + "".join(parts) + self.after
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """The text between each hole and the next."""
+        return tuple(hole.gap for hole in self.further)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What stands in one hole, and per character how settled it is, from 0 to 1."""
+
+    text: str
+    settled: tuple[float, ...]
+
+
+class _Holes:
+    """The first hole's text, for the many fills that have but one."""
+
+    holes: tuple[Written, ...]
+
+    @property
+    def text(self) -> str:
+        return self.holes[0].text
+
+    @property
+    def settled(self) -> tuple[float, ...]:
+        return self.holes[0].settled
 
 
 @dataclass(frozen=True)
@@ -56,24 +132,56 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class Draft:
-    """The hole's text after one denoising step, and per character how settled it is, from 0 to 1."""
+class Reading:
+    """So many tokens of the text around the hole are read; told while reading takes several steps."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Thought:
+    """What the model thinks before it writes, so far. Never a part of the text, nor of a later request."""
 
     text: str
-    settled: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Draft(_Holes):
+    """The holes after one denoising step."""
+
+    holes: tuple[Written, ...]
     step: int
     max_steps: int
 
 
 @dataclass(frozen=True)
-class Done:
-    """The finished text. ``seed`` repeats the fill; ``tokens`` counts what the text holds."""
+class Alternative(_Holes):
+    """One finished answer; ``score`` is the mean log-probability of its tokens."""
 
-    text: str
+    holes: tuple[Written, ...]
+    score: float
+
+
+@dataclass(frozen=True)
+class Done:
+    """The finished answers that differ, best first. ``seed`` repeats the fill; ``tokens`` are those of the best."""
+
+    alternatives: tuple[Alternative, ...]
     steps: int
     tokens: int
     seconds: float
     seed: int
+    thought: str = ""
+
+    @property
+    def holes(self) -> tuple[Written, ...]:
+        """What stands in each hole in the best answer."""
+        return self.alternatives[0].holes
+
+    @property
+    def text(self) -> str:
+        return self.alternatives[0].text
 
 
 @dataclass(frozen=True)
@@ -88,4 +196,38 @@ class Stopped:
     """The fill was stopped, by its asker or by a newer fill."""
 
 
-Event = Ready | Draft | Done | Failed | Stopped
+Progress = Reading | Thought | Draft  # what a fill tells while it runs
+Event = Ready | Progress | Done | Failed | Stopped
+
+
+def reopen(fill: Fill, holes: tuple[Written, ...], stretches: tuple[tuple[tuple[int, int], ...], ...]) -> Fill:
+    """The fill that writes only ``stretches`` of what an earlier one wrote anew, and keeps the rest.
+
+    ``stretches`` holds for each hole the character ranges to open again, in order. Raises RequestError when there is
+    none.
+    """
+    before, texts, selections = fill.before, [], []
+    gap = ""
+    for written, ranges, following in zip(holes, stretches, (*fill.gaps, ""), strict=True):
+        kept = 0
+        for start, end in ranges:
+            texts.append(gap + written.text[kept:start])
+            selections.append(written.text[start:end])
+            gap, kept = "", end
+        gap += written.text[kept:] + following
+    if not selections:
+        raise RequestError("There is nothing to write again: choose the words that shall change.")
+    return replace(
+        fill,
+        before=before + texts[0],
+        selected=selections[0],
+        further=tuple(map(Hole, texts[1:], selections[1:])),
+        after=gap + fill.after,
+    )
+
+
+def unsure(written: Written, below: float) -> tuple[tuple[int, int], ...]:
+    """The character ranges of ``written`` that are less settled than ``below``."""
+    open_ = [value < below for value in (*written.settled, 1.0)]
+    edges = [index for index, (was, now) in enumerate(zip([False, *open_], open_, strict=False)) if was != now]
+    return tuple(zip(edges[::2], edges[1::2], strict=True))

@@ -37,6 +37,14 @@ def find(checkpoint: str | Path | None) -> Path:
     return folder
 
 
+def has_chat_template(folder: Path) -> bool:
+    """Was the checkpoint tuned for conversation? Such a one says how to write it down."""
+    settings = folder / "tokenizer_config.json"
+    return (folder / "chat_template.jinja").exists() or (
+        settings.exists() and "chat_template" in json.loads(settings.read_text("utf-8"))
+    )
+
+
 def _check_json(path: Path) -> None:
     try:
         json.loads(path.read_text("utf-8"))

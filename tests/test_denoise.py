@@ -1,14 +1,20 @@
-"""The loop: pins, stopping, and transformers' generate() as the truth where nothing is pinned."""
+"""The loop: pins, stopping, and transformers' generate() as the truth."""
 
 import dataclasses
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 import pytest
 import torch
+from transformers import LogitsProcessor, LogitsProcessorList
 
-from palimpsest.engine.canvas import Canvas, lay_out
+from palimpsest.engine import Done, Fill, Options, open_backend
+from palimpsest.engine.canvas import OUTSIDE, Canvas, Row, lay_out
 from palimpsest.engine.denoise import denoise
+from palimpsest.engine.manners import mend
+from palimpsest.engine.sampler import draw_as_released
+
+BEFORE = "def mean(values):\n    total ="
 
 
 @pytest.fixture(params=["tiny", "mini"])
@@ -16,83 +22,234 @@ def model(request):
     return request.getfixturevalue(request.param)
 
 
+def as_released(model):
+    """The same weights, sampled as transformers does: its random stream, and nothing known of pins at first."""
+    return dataclasses.replace(model, delete=None, draw=draw_as_released)
+
+
 def encode(model, text):
     return model.tokenizer.encode(text, add_special_tokens=False).ids
 
 
-def a_canvas(model):
-    return lay_out(encode(model, " "), 12, encode(model, "\n    return total\n"), 64, model.eos)
+def read(model, text=BEFORE):
+    return read_ids(model, [2, *encode(model, text)])
 
 
-def steps(model, canvas, seed=0, decode=None, **changes):
+def read_ids(model, ids):
+    reading = model.shelf().read(ids)
+    while True:
+        try:
+            next(reading)
+        except StopIteration as end:
+            return end.value
+
+
+def a_row(model, length=12):
+    row = Row()
+    row.pin(encode(model, " "))
+    row.open(length, 0)
+    return row
+
+
+def a_canvas(model, *lengths):
+    rows = [a_row(model, length) for length in lengths or (12,)]
+    return lay_out(rows, encode(model, "\n    return total\n"), 64, model.ends[0])
+
+
+def all_free(width):
+    row = Row()
+    row.open(width, 0)
+    return lay_out([row], None, width, 0)
+
+
+def steps(model, canvas, seed=0, decode=None, keep=None, **changes):
     schedule = dataclasses.replace(model.schedule, **changes)
-    decode = decode or partial(model.decode, model.encode([2, *encode(model, "def mean(values):\n    total =")]))
+    decode = decode or partial(model.decode, read(model))
     generator = torch.Generator().manual_seed(seed)
-    return denoise(decode, canvas, schedule, model.vocabulary, generator, marked=True)
+    return denoise(canvas, decode, schedule, model.draw, model.vocabulary, generator, keep)
 
 
-def test_pins_survive_every_step_and_reach_the_decoder(model):
+def test_pins_survive_every_step(model):
     canvas, seen = a_canvas(model), []
-    prefix = model.encode([2])
+    prefix = read(model)
 
-    def decode(ids, conditioning):
-        seen.append((ids.clone(), conditioning.clone()))
-        return model.decode(prefix, ids, conditioning)
+    def decode(ids, free, guess):
+        seen.append(ids.clone())
+        return model.decode(prefix, ids, free, guess)
 
-    pinned = ~canvas.free
     results = list(steps(model, canvas, decode=decode))
     assert len(seen) == len(results) > 1
-    for ids, conditioning in seen:
-        assert torch.equal(ids[pinned], canvas.ids[pinned])
-        own = conditioning[pinned].softmax(-1).gather(1, canvas.ids[pinned][:, None])
-        assert torch.equal(own, torch.ones_like(own))
-    for step in results:
-        assert torch.equal(step.ids[pinned], canvas.ids[pinned])
-        assert step.confidence[pinned].eq(1).all()
-    assert any(not torch.equal(a[0][canvas.free], b[0][canvas.free]) for a, b in pairwise(seen))
+    for ids, state in zip(seen, results, strict=True):
+        for tokens in (ids, state.best, state.current):
+            assert torch.equal(tokens[~canvas.free], canvas.ids[~canvas.free])
+        assert state.confidence[~canvas.free].eq(1).all()
+    assert any(not torch.equal(a[canvas.free], b[canvas.free]) for a, b in pairwise(seen))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_decoding_is_the_released_forward_pass_with_pins_conditioned_on_themselves(model, first):
+    """Against transformers' forward with one-hot logits at pins; the first step marks the free ones, or nothing."""
+    if first:
+        model = as_released(model)
+    canvas, generator = a_canvas(model), torch.Generator().manual_seed(0)
+    free = canvas.free
+    known = torch.full((*free.shape, model.vocabulary), -torch.inf).scatter_(-1, canvas.ids[..., None], 0.0)
+    logits = torch.randn(int(free.sum()), model.vocabulary, generator=generator)
+    known[free] = logits
+    ours = model.decode(read(model), canvas.ids, free, None if first else logits.softmax(-1))
+    with torch.inference_mode():
+        theirs = model.network(
+            input_ids=torch.tensor([[2, *encode(model, BEFORE)]]),
+            decoder_input_ids=canvas.ids,
+            self_conditioning_logits=None if first else known,
+        ).logits[free]
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
 def test_the_stop_test_ignores_pins(model):
     """Two free positions that know nothing, among 62 sure pins, must not look finished."""
-    ids = torch.full((64,), model.eos)
-    free = torch.zeros(64, dtype=torch.bool)
-    free[:2] = True
+    ids = torch.full((1, 64), model.ends[0])
+    free = torch.zeros(1, 64, dtype=torch.bool)
+    free[:, :2] = True
+    canvas = Canvas(ids, free, torch.where(free, 0, OUTSIDE))
 
-    def unsure(_ids, _conditioning):
-        logits = torch.zeros(64, model.vocabulary)
+    def unsure(_ids, _free, _guess):
+        logits = torch.zeros(2, model.vocabulary)
         logits[:, 7] = 0.01  # the likeliest token repeats, but by a hair
         return logits
 
     # Over all 64 positions the mean entropy would be 2/64 of log V, far under this threshold.
-    result = list(steps(model, Canvas(ids, free), decode=unsure, confidence=1.0, max_steps=5))
-    assert [step.finished for step in result] == [False] * 5
+    result = list(steps(model, canvas, decode=unsure, confidence=1.0, max_steps=5))
+    assert [state.finished.item() for state in result] == [False] * 5
 
-    def sure(_ids, _conditioning):
-        return unsure(None, None) * 1e4
+    def sure(*_):
+        return unsure(*_) * 1e4
 
-    result = list(steps(model, Canvas(ids, free), decode=sure, max_steps=5))
-    assert [step.finished for step in result] == [False, True]
+    result = list(steps(model, canvas, decode=sure, max_steps=5))
+    assert [state.finished.item() for state in result] == [False, True]
+
+
+def test_without_an_early_stop_all_steps_run(model):
+    assert len(list(steps(model, a_canvas(model), confidence=0.0, max_steps=20))) == 20
+
+
+def test_nothing_free_is_finished_at_once(model):
+    row = Row()
+    row.pin(encode(model, "done"))
+    (state,) = steps(model, lay_out([row], None, 64, 0))
+    assert state.number == 0
+    assert state.finished.all()
 
 
 def test_a_seed_repeats_and_another_differs(model):
     canvas = a_canvas(model)
-    runs = [[step.ids for step in steps(model, canvas, seed, max_steps=4)] for seed in (3, 3, 4)]
+    runs = [[state.best for state in steps(model, canvas, seed, max_steps=4)] for seed in (3, 3, 4)]
     assert all(torch.equal(a, b) for a, b in zip(runs[0], runs[1], strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(runs[0], runs[2], strict=True))
 
 
+def test_losing_lengths_are_dropped_until_as_many_are_left_as_wanted(model):
+    canvas = a_canvas(model, 2, 4, 8, 12, 20)
+    sizes = [state.rows.tolist() for state in steps(model, canvas, keep=2, confidence=0.0, max_steps=6)]
+    assert [len(rows) for rows in sizes] == [5, 3, 2, 2, 2, 2]
+    assert all(set(later) <= set(earlier) for earlier, later in pairwise(sizes))
+
+
+def test_a_canvas_decodes_the_same_alone_and_among_others(model):
+    """What a batch decodes for one candidate does not depend on the others."""
+    prefix, many = read(model), a_canvas(model, 3, 9, 6)
+    together = model.decode(prefix, many.ids, many.free, None)
+    one = Canvas(many.ids[1:2], many.free[1:2], many.hole[1:2])
+    torch.testing.assert_close(together[3:12], model.decode(prefix, one.ids, one.free, None), rtol=1e-4, atol=1e-4)
+
+
+# Against generate()
+
+
+def generate(model, ids, seed, **settings):
+    """What transformers generates from a seed: the output, and its canvases after every step (current, likeliest)."""
+    network, seen = model.network, []
+    own = network._denoising_step
+
+    def recorded(**arguments):
+        result = own(**arguments)
+        seen.append((result[0].clone(), result[1].clone()))
+        return result
+
+    network._denoising_step = recorded
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return network.generate(torch.tensor([ids]), **settings), seen
+    finally:
+        del network._denoising_step
+
+
+def assert_same_steps(ours, theirs):
+    """Step by step the same likeliest tokens, and the same accepted and renoised canvas for the next step."""
+    assert len(ours) == len(theirs)
+    for state, (current, likeliest) in zip(ours, theirs, strict=True):
+        assert torch.equal(state.best, likeliest)
+        assert torch.equal(state.current, current)
+
+
 def test_without_pins_it_is_the_released_method(model):
-    """The same tokens as generate() from the same random stream, and the same number of steps."""
-    prefix, width = [2, *encode(model, "import os\n\n\ndef main():\n    ")], model.canvas_limit
-    canvas = Canvas(torch.zeros(width, dtype=torch.long), torch.ones(width, dtype=torch.bool))
-    generator = torch.Generator().manual_seed(5)
-    schedule = dataclasses.replace(model.schedule, max_steps=6)
-    decode = partial(model.decode, model.encode(prefix))
-    ours = list(denoise(decode, canvas, schedule, model.vocabulary, generator, marked=False))
-    with torch.random.fork_rng():
-        torch.manual_seed(5)
-        theirs = model.network.generate(
-            torch.tensor([prefix]), max_new_tokens=width, max_denoising_steps=6, eos_token_id=None
-        )
-    assert torch.equal(ours[-1].ids, theirs.sequences[0, len(prefix) :])
-    assert len(ours) == round(width / theirs.tokens_per_forward.item())
+    model = as_released(model)
+    ids, width = [2, *encode(model, "import os\n\n\ndef main():\n    ")], model.canvas_limit
+    ours = list(steps(model, all_free(width), 5, partial(model.decode, read_ids(model, ids)), max_steps=6))
+    _, theirs = generate(model, ids, 5, max_new_tokens=width, max_denoising_steps=6, eos_token_id=None)
+    assert_same_steps(ours, theirs)
+
+
+class OneHot(LogitsProcessor):
+    """Makes generate() certain of the pins."""
+
+    def __init__(self, canvas):
+        self.canvas = canvas
+
+    def __call__(self, input_ids, scores):
+        known = torch.full_like(scores, -torch.inf).scatter_(-1, self.canvas.ids[..., None], 0.0)
+        return torch.where(self.canvas.free[..., None], scores, known)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_with_pins_it_is_the_released_method_told_of_them(model, monkeypatch, seed):
+    """generate() with the same starting canvas and a processor that is certain of the pins; stops included."""
+    model = as_released(model)
+    canvas, ids = a_canvas(model), [2, *encode(model, BEFORE)]
+    width, free = canvas.ids.shape[1], canvas.free.sum().item()
+    monkeypatch.setattr(model.network.config, "canvas_length", width)
+    # A threshold that both models reach; generate()'s mean counts the pins too, whose entropy is nothing.
+    settings = {"max_denoising_steps": 40, "confidence_threshold": 3.0 * free / width}
+    random = torch.randint(model.vocabulary, (1, width), generator=torch.Generator().manual_seed(seed))
+    ours = list(steps(model, canvas, seed, max_steps=40, confidence=3.0))
+    _, theirs = generate(
+        model,
+        ids,
+        seed,
+        max_new_tokens=width,
+        eos_token_id=None,
+        decoder_input_ids=torch.where(canvas.free, random, canvas.ids),
+        logits_processor=LogitsProcessorList([OneHot(canvas)]),
+        **settings,
+    )
+    assert_same_steps(ours, theirs)
+    assert ours[-1].finished.item() == (len(ours) < 40)
+
+
+def test_over_several_blocks_it_is_the_released_method(model):
+    """A long fill at the end of a document against generate(): each finished canvas becomes a part of the prefix."""
+    model, width, seed = as_released(model), model.canvas_limit, 4
+    backend = open_backend()
+    backend.use(model)
+    before = "import os\n\n\ndef main():\n"
+    ids = [2, *encode(model, before)]
+    output, theirs = generate(model, ids, seed, max_new_tokens=3 * width, max_denoising_steps=4)
+    *_, done = backend.fill(Fill(before, "", options=Options(seed=seed, length=3 * width, max_steps=4)))
+    assert isinstance(done, Done)
+    new = output.sequences[0, len(ids) :].tolist()
+    text = model.detokenizer.text(list(takewhile(lambda index: index not in model.ends, new)))
+    assert done.text == mend(text, before, "", "")
+    assert done.steps == len(theirs)
+    if model.name != "mini":
+        assert done.steps == 12  # a random model ends no text: all three canvases

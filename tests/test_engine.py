@@ -122,6 +122,9 @@ class Breaks:
     def load(self):
         return self._backend.load()
 
+    def warm(self, fill):
+        yield from self._backend.warm(fill)
+
     def fill(self, fill):
         self._fills += 1
         if self._fills == 1:

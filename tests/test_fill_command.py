@@ -34,13 +34,17 @@ def test_it_prints_the_filled_text_and_the_seed_repeats_it(file, capsys):
 
 def test_drafts_are_lines_of_json(file, capsys):
     assert main(["fill", str(file), "--at", "151", "--seed", "3", "--drafts"]) == 0
-    *drafts, done = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    *progress, done = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    drafts = [event for event in progress if event["kind"] == "draft"]
     assert done["kind"] == "done"
     assert done["steps"] == len(drafts)
     assert done["seed"] == 3
     assert [draft["step"] for draft in drafts] == list(range(1, len(drafts) + 1))
-    assert all(draft["kind"] == "draft" and len(draft["settled"]) == len(draft["text"]) for draft in drafts)
-    assert drafts[-1]["text"] == done["text"]
+    for draft in drafts:
+        (hole,) = draft["holes"]
+        assert len(hole["settled"]) == len(hole["text"])
+    (answer,) = done["alternatives"]
+    assert drafts[-1]["holes"] == answer["holes"]
 
 
 def test_write_changes_the_hole_only(file, capsys):

@@ -9,7 +9,7 @@ from conftest import REAL_FILE, discard, until
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.session import FillSession, Verdict
 from palimpsest.app.window import Window
-from palimpsest.engine import Done, open_backend
+from palimpsest.engine import Alternative, Done, Written, open_backend
 
 ORIGINAL = REAL_FILE.read_text()
 LINE = 151
@@ -96,7 +96,7 @@ def test_a_kept_draft_is_never_merged_with_typing(window, qtbot):
     editor.moveCursor(QTextCursor.MoveOperation.Start)
     qtbot.keyClicks(editor, "ab")
     session = FillSession(editor.selection(), editor.document(), editor.drafts, lambda _: None, lambda _: None)
-    session._event = Done("kept", 1, 1, 0.1, 0)
+    session._event = Done((Alternative((Written("kept", (1.0,) * 4),), 0.0),), 1, 1, 0.1, 0)
     session.finish(Verdict.KEEP)
     qtbot.keyClicks(editor, "cd")
     texts = ["abkeptcd", "abkept", "ab", ""]

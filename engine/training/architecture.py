@@ -25,8 +25,8 @@ def mini_config(tokenizer: Tokenizer, layers: int = 6) -> DiffusionGemmaConfig:
             "head_dim": 32,
             "global_head_dim": 64,
             "num_global_key_value_heads": 1,
-            "max_position_embeddings": PREFIX + CANVAS,
-            "sliding_window": PREFIX + CANVAS,
+            "max_position_embeddings": 6400,  # read 4096 tokens, write 2048, in a canvas of 256
+            "sliding_window": PREFIX,
             "num_experts": 8,
             "top_k_experts": 2,
             "moe_intermediate_size": 96,

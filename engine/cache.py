@@ -1,0 +1,163 @@
+"""The prefix cache: keys and values of the text before the canvas, kept from one fill to the next.
+
+All layers keep every token, so that a cut at any place leaves a valid cache: transformers' own sliding layers forget
+what left the window, and after an edit the document would have to be read again.
+
+Shapes: T new tokens, P tokens in the cache, K key heads, D head width.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from copy import copy
+
+import torch
+from torch import Tensor
+
+from palimpsest.engine.request import Reading
+
+LEAST_CAPACITY = 512  # tokens; storage doubles from here
+
+
+class Layer:
+    """Keys and values of one layer; ``window`` is how many tokens a query sees, itself among them, or None for all."""
+
+    def __init__(self, window: int | None):
+        self.window = window
+        self._stored: Tensor | None = None  # 2 K capacity D
+
+    def append(self, keys: Tensor, values: Tensor, at: int) -> tuple[Tensor, Tensor]:
+        """Write 1 K T D keys and values behind the first ``at`` and return those the T new tokens may see."""
+        new = torch.cat([keys, values])
+        end = at + new.shape[2]
+        stored = self._stored
+        if stored is None or stored.shape[2] < end:
+            capacity = max(LEAST_CAPACITY, 1 << (end - 1).bit_length())
+            self._stored = new.new_empty(2, new.shape[1], capacity, new.shape[3])
+            if stored is not None:
+                self._stored[:, :, :at] = stored[:, :, :at]
+            stored = self._stored
+        stored[:, :, at:end] = new
+        start = max(0, at - self.window + 1) if self.window else 0
+        return stored[:1, :, start:end], stored[1:, :, start:end]
+
+    def seen(self, length: int) -> tuple[Tensor, Tensor]:
+        """What a token right behind the first ``length`` sees of them: keys and values, 1 K P D."""
+        assert self._stored is not None
+        start = max(0, length - self.window + 1) if self.window else 0
+        return self._stored[:1, :, start:length], self._stored[1:, :, start:length]
+
+
+class PrefixCache:
+    """Keys and values of the tokens ``ids``. The encoder's attention appends to it, and reads what it returns."""
+
+    is_compileable = False  # transformers asks whether shapes are static
+
+    def __init__(self, windows: Sequence[int | None]):
+        self.ids: list[int] = []
+        self.layers = [Layer(window) for window in windows]
+
+    @property
+    def length(self) -> int:
+        return len(self.ids)
+
+    def update(self, keys: Tensor, values: Tensor, layer: int) -> tuple[Tensor, Tensor]:
+        """Take a layer's keys and values of new tokens; they count once ``ids`` has grown by them."""
+        return self.layers[layer].append(keys, values, len(self.ids))
+
+    def grow(self, ids: Sequence[int]) -> None:
+        """Count ``ids``, whose keys and values all layers have taken."""
+        self.ids += ids
+
+
+class Prefix:
+    """What stands before a canvas: the first tokens of a cache, and a rest of its own that the cache need not keep.
+
+    The encoder's attention appends the rest; the decoder's reads all.
+    """
+
+    class Layer:
+        def __init__(self, keys: Tensor, values: Tensor):
+            self.keys, self.values = keys, values
+
+    is_compileable = False
+
+    def __init__(self, cache: PrefixCache, length: int):
+        self.length = length
+        self._windows = [layer.window for layer in cache.layers]
+        self.layers = [self.Layer(*layer.seen(length)) for layer in cache.layers] if length else []
+
+    def update(self, keys: Tensor, values: Tensor, layer: int) -> tuple[Tensor, Tensor]:
+        """Take a layer's keys and values of the rest."""
+        if layer == len(self.layers):
+            self.layers.append(self.Layer(keys, values))
+        else:
+            seen = self.layers[layer]
+            seen.keys, seen.values = torch.cat([seen.keys, keys], 2), torch.cat([seen.values, values], 2)
+        return self.layers[layer].keys, self.layers[layer].values
+
+    def grow(self, ids: Sequence[int]) -> None:
+        """Count ``ids``, whose keys and values all layers have taken."""
+        self.length += len(ids)
+        for layer, window in zip(self.layers, self._windows, strict=True):
+            start = max(0, layer.keys.shape[2] - window + 1) if window else 0
+            layer.keys, layer.values = layer.keys[:, :, start:], layer.values[:, :, start:]
+
+    def seen_by(self, batch: int) -> "Prefix":
+        """The same for a batch of canvases."""
+        view = copy(self)
+        size = (batch, -1, -1, -1)
+        view.layers = [self.Layer(layer.keys.expand(size), layer.values.expand(size)) for layer in self.layers]
+        return view
+
+
+class Shelf:
+    """The caches of the last few texts, together at most about ``limit`` tokens.
+
+    Texts are read in chunks that lie where they lie in every text, and only whole chunks are kept: what a fill sees of
+    its prefix is the same to the bit whether it was cached or not. ``encode(cache, ids)`` appends ids.
+    """
+
+    def __init__(self, encode: Callable, windows: Sequence[int | None], chunk: int, limit: int):
+        self._encode, self._windows, self._chunk, self._limit = encode, windows, chunk, limit
+        self._caches: list[PrefixCache] = []  # the last used comes last
+        self._last: tuple[list[int], Prefix] | None = None
+
+    def read(self, ids: list[int]) -> Generator[Reading, None, Prefix]:
+        """The prefix ``ids`` (one at least), reading what no cache holds. Tells when that takes several steps."""
+        if self._last and self._last[0] == ids:
+            return self._last[1]
+        self._last = None  # its keys and values may be overwritten from here on
+        cache = self._find(ids)
+        chunk = self._chunk
+        whole = len(ids) // chunk * chunk
+        known = min(whole, shared(cache.ids, ids) // chunk * chunk)
+        if known < whole:
+            del cache.ids[known:]
+        for start in range(known, whole, chunk):
+            self._encode(cache, ids[start : start + chunk])
+            yield Reading(cache.length, len(ids))
+        prefix = Prefix(cache, whole)
+        if whole < len(ids):
+            self._encode(prefix, ids[whole:])
+        self._last = ids, prefix
+        return prefix
+
+    def _find(self, ids: Sequence[int]) -> PrefixCache:
+        """The cache that shares the longest beginning with ``ids``; a new one where none shares half of the shorter.
+
+        Less is chance: two documents may begin alike, and reading one shall not cost the other its cache.
+        """
+        best = max(self._caches, key=lambda cache: shared(cache.ids, ids), default=None)
+        if best and 2 * shared(best.ids, ids) >= min(len(best.ids), len(ids)):
+            self._caches.remove(best)
+        else:
+            best = PrefixCache(self._windows)
+        self._caches.append(best)
+        while len(self._caches) > 1 and len(ids) + sum(cache.length for cache in self._caches[:-1]) > self._limit:
+            del self._caches[0]
+        return best
+
+
+def shared(first: Sequence[int], second: Sequence[int]) -> int:
+    """How many ids two rows share at their beginning."""
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((place for place, (one, other) in pairs if one != other), min(len(first), len(second)))

@@ -1,0 +1,133 @@
+"""Good manners of a filled text at the edges of its hole, whatever the model wrote.
+
+Everything here is about text alone, and errs on the side of leaving it as it is.
+"""
+
+import difflib
+import re
+from functools import reduce
+
+PAIRS = {"(": ")", "[": "]", "{": "}"}
+CLOSERS = {closer: opener for opener, closer in PAIRS.items()}
+REPLACEMENT = "\ufffd"
+INDENTATION = re.compile(r"^[ \t]+(?=\S)", re.MULTILINE)
+REACH = 4000  # characters around the hole that are looked at
+LEAST_REPEATED = 3  # letters or digits that make a repeated line or line end worth dropping
+
+
+def mend(text: str, before: str, selected: str, after: str) -> str:
+    """``text`` as it should stand between ``before`` and ``after`` in place of ``selected``.
+
+    1. No half characters.
+    2. Indented as the file is.
+    3. No repetition of the line before, of the rest of the line, or of the line after.
+    4. Brackets open and close as those of the selected text did.
+    5. No blanks at the ends of lines.
+    """
+    steps = (_whole, _indented, _said_once, _balanced, _without_trailing_blanks)
+    return reduce(lambda mended, step: step(mended, before, selected, after), steps, text)
+
+
+def carry(settled: tuple[float, ...], text: str, mended: str) -> tuple[float, ...]:
+    """How settled the characters of ``mended`` are, from those of ``text``; what was added is certain."""
+    if text == mended:
+        return settled
+    carried: list[float] = []
+    for kind, start, end, first, last in difflib.SequenceMatcher(None, text, mended, autojunk=False).get_opcodes():
+        carried += settled[start:end] if kind == "equal" else [1.0] * (last - first)
+    return tuple(carried)
+
+
+def _whole(text: str, *_around: str) -> str:
+    return text.replace(REPLACEMENT, "")
+
+
+def _indented(text: str, before: str, _selected: str, after: str) -> str:
+    line = before[before.rfind("\n") + 1 :]
+    if line and not line.strip():
+        text = text.lstrip(" \t")  # the line is indented already
+    blanks = [found.group() for found in INDENTATION.finditer(before[-REACH:] + after[:REACH])]
+    tabs = sum(indent.startswith("\t") for indent in blanks)
+    head, newline, rest = text.partition("\n")
+    if not newline or not blanks or 0 < tabs < len(blanks):
+        return text
+    if tabs:
+        unit = re.compile(r" {4}| +\t")
+        return head + newline + INDENTATION.sub(lambda found: unit.sub("\t", found.group()), rest)
+    width = " " * min(map(len, blanks))
+    return head + newline + INDENTATION.sub(lambda found: found.group().replace("\t", width), rest)
+
+
+def _said_once(text: str, before: str, selected: str, after: str) -> str:
+    rest_of_line, _, following = after.partition("\n")
+    if rest_of_line and text.endswith(rest_of_line) and not selected.endswith(rest_of_line):
+        shorter = text.removesuffix(rest_of_line)
+        if _tells(rest_of_line) or unmatched(shorter) == unmatched(selected) != unmatched(text):
+            text = shorter
+    lines = text.split("\n")
+    above, _, line = before.rpartition("\n")
+    if not line.strip() and _repeats(lines[0], above.rstrip().rpartition("\n")[2], selected.partition("\n")[0]):
+        lines = lines[1:]
+    below = following.lstrip("\n").partition("\n")[0]
+    if lines and not rest_of_line and _repeats(lines[-1], below, selected.rpartition("\n")[2]):
+        lines = lines[:-1]
+    return "\n".join(lines)
+
+
+def _repeats(line: str, neighbour: str, selected: str) -> bool:
+    """Does ``line`` say what its neighbour says, where the selected text did not?"""
+    return _tells(line) and line.strip() == neighbour.strip() != selected.strip()
+
+
+def _tells(line: str) -> bool:
+    """Is the line more than brackets and marks, which may well stand twice?"""
+    return sum(map(str.isalnum, line)) >= LEAST_REPEATED
+
+
+def _balanced(text: str, before: str, selected: str, after: str) -> str:
+    closers, openers = map(list, unmatched(selected))
+    if unmatched(text) == unmatched(selected) or not _fits(before, selected, after):
+        return text
+    # Closers that match nothing go; what is left open is closed at the end.
+    kept, open_ = [], []
+    for char in text:
+        if char in PAIRS:
+            open_.append(char)
+        elif char in CLOSERS:
+            if open_ and open_[-1] == CLOSERS[char]:
+                open_.pop()
+            elif not open_ and closers[:1] == [char]:
+                closers.pop(0)
+            else:
+                continue
+        kept.append(char)
+    if closers or open_[: len(openers)] != openers:
+        return text  # it lacks a bracket of the selected text's: no telling where
+    return "".join(kept) + "".join(PAIRS[char] for char in reversed(open_[len(openers) :]))
+
+
+def _fits(before: str, selected: str, after: str) -> bool:
+    """Were the brackets of the selected text balanced with those around it?"""
+    openers, closers = unmatched(before[-REACH:] + selected)[1], unmatched(after[:REACH])[0]
+    matching = all(PAIRS[opener] == closer for opener, closer in zip(reversed(openers), closers, strict=False))
+    whole = len(before) <= REACH and len(after) <= REACH
+    return matching and (len(openers) == len(closers) or not whole)
+
+
+def unmatched(text: str) -> tuple[str, str]:
+    """The brackets of ``text`` that it does not match itself: closers of earlier ones, openers for later ones."""
+    closers, open_ = [], []
+    for char in text:
+        if char in PAIRS:
+            open_.append(char)
+        elif char in CLOSERS:
+            if open_ and open_[-1] == CLOSERS[char]:
+                open_.pop()
+            else:
+                closers.append(char)
+    return "".join(closers), "".join(open_)
+
+
+def _without_trailing_blanks(text: str, _before: str, _selected: str, after: str) -> str:
+    text = re.sub(r"[ \t]+(?=\n)", "", text)
+    return text.rstrip(" \t") if not after or after[0] == "\n" else text

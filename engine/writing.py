@@ -1,0 +1,226 @@
+"""One fill by the model on this machine, from the request to the finished text."""
+
+import difflib
+import itertools
+import secrets
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from palimpsest.engine import prompt
+from palimpsest.engine.cache import Prefix, Shelf
+from palimpsest.engine.canvas import OUTSIDE, Canvas, Row, cut, fitting, lay_out, offers
+from palimpsest.engine.denoise import State, denoise
+from palimpsest.engine.errors import RequestError
+from palimpsest.engine.manners import REACH, carry, mend
+from palimpsest.engine.model import Model
+from palimpsest.engine.request import Alternative, Done, Draft, Fill, Progress, Reading, Thought, Written
+
+MOST_THOUGHTS = 4  # canvases
+SAME = 0.9  # of difflib's ratio: alternatives as like as this are one
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What stands in the holes, so far: the id, the probability and the hole of each token."""
+
+    score: float
+    ids: list[int]
+    sure: list[float]
+    holes: list[int]
+    canvas: list[int]  # all tokens of the last canvas
+
+    def behind(self, earlier: "_Answer | None") -> "_Answer":
+        """This answer as what goes on where ``earlier`` ends."""
+        if earlier is None:
+            return self
+        ids, sure, holes = earlier.ids + self.ids, earlier.sure + self.sure, earlier.holes + self.holes
+        return _Answer(self.score, ids, sure, holes, self.canvas)
+
+
+class Writing:
+    """Fills as asked, by ``model``, with the caches on ``shelf``. Raises RequestError for what does not fit."""
+
+    def __init__(self, model: Model, shelf: Shelf, fill: Fill):
+        self._began = time.monotonic()
+        self._model, self._shelf, self._fill = model, shelf, fill
+        options = fill.options
+        self._schedule = model.schedule.adapted(options)
+        self._asked = prompt.build(fill, model.tokenizer, model.prefix_limit, model.canvas_limit, model.chats)
+        self._seed = secrets.randbits(31) if options.seed is None else options.seed
+        self._generator = torch.Generator(model.device).manual_seed(self._seed)
+        self._thought_end = model.tokenizer.token_to_id(prompt.THOUGHT_END)
+        self._unwritten = {model.delete, *model.ends}  # slack and ends are no text
+        self._before, self._after = fill.before[-REACH:], fill.after[:REACH]
+        self._steps = 0
+
+    def warm(self) -> Generator[Reading, None, None]:
+        """Read the prefix and write nothing."""
+        yield from self._shelf.read(self._asked.prefix + self._asked.lead)
+
+    def run(self) -> Generator[Progress | Done, None, None]:
+        """Yield what there is to tell, and at last a Done."""
+        # 1. Think, if asked to.
+        prefix, thought = self._asked.prefix, ""
+        if self._fill.options.think:
+            ids = yield from self._think(prefix)
+            prefix, thought = [*prefix, *ids, self._thought_end], self._model.detokenizer.text(ids)
+        prefix = [*prefix, *self._asked.lead]
+        # 2. Lay out the holes.
+        rows = yield from self._rows(prefix)
+        if not any(any(row.free) for row in rows):
+            as_it_was = tuple(Written(text, (1.0,) * len(text)) for text in self._fill.selections)
+            yield Done((Alternative(as_it_was, 0.0),), 0, 0, time.monotonic() - self._began, self._seed, thought)
+            return
+        # 3. Write them.
+        answers = yield from self._write(prefix, rows)
+        # 4. Rank what differs.
+        alternatives = _differing([Alternative(self._written(answer), answer.score) for answer in answers])
+        tokens = sum(index not in self._unwritten for index in answers[0].ids)
+        yield Done(alternatives, self._steps, tokens, time.monotonic() - self._began, self._seed, thought)
+
+    def _denoise(self, prefix: Prefix, canvas: Canvas, keep: int | None = None) -> Iterator[State]:
+        model = self._model
+        decode = partial(model.decode, prefix)
+        for state in denoise(canvas, decode, self._schedule, model.draw, model.vocabulary, self._generator, keep):
+            self._steps += 1
+            yield state
+
+    def _think(self, prefix: list[int]) -> Generator[Reading | Thought, None, list[int]]:
+        """Denoise whole canvases until the thought ends."""
+        ends, limit = {self._thought_end, *self._model.ends}, self._model.canvas_limit
+        row = Row()
+        row.open(limit, OUTSIDE)
+        thought: list[int] = []
+        new: list[int] = []
+        for _ in range(MOST_THOUGHTS):
+            view = yield from self._shelf.read(prefix + thought)
+            for state in self._denoise(view, self._lay_out([row], None)):
+                new = list(itertools.takewhile(lambda index: index not in ends, state.best[0].tolist()))
+                yield Thought(self._model.detokenizer.text(thought + new))
+            thought += new
+            if len(new) < limit:
+                break
+        return thought
+
+    def _rows(self, prefix: list[int]) -> Generator[Reading, None, list[Row]]:
+        """The tokens from the first hole to the last, for every candidate."""
+        asked, options, model = self._asked, self._fill.options, self._model
+        if options.strength < 1:
+            rows = [(yield from self._partly_open(prefix))]
+        else:
+            texts = zip(asked.selections, self._fill.selections, strict=True)
+            counts = [len(ids) if text.strip() else 0 for ids, text in texts]
+            offered = offers(counts, options.length, elastic=model.delete is not None)
+            rows = [self._row(lambda row, hole, offer=offer: row.open(offer[hole], hole)) for offer in offered]
+            rows = fitting(rows, len(asked.right), model.canvas_limit)
+        longest, most = max(map(len, rows)), model.prefix_limit // 2
+        if longest > most:
+            raise RequestError(
+                f"The selection takes {longest} tokens and this model writes at most {most} at a time: "
+                "select a shorter stretch or ask for less."
+            )
+        return rows
+
+    def _row(self, write: Callable[[Row, int], None]) -> Row:
+        """The row in which ``write`` appends each hole."""
+        row = Row()
+        row.pin(self._asked.left)
+        for hole, gap in enumerate([*self._asked.gaps, []]):
+            write(row, hole)
+            row.pin(gap)
+        return row
+
+    def _partly_open(self, prefix: list[int]) -> Generator[Reading, None, Row]:
+        """The row of the selected tokens with the options' share of them free, those the model is least sure of."""
+        selections = self._asked.selections
+        row = self._row(lambda row, hole: row.append(selections[hole], hole, free=True))
+        sure: list[float] = []
+        for canvas in self._canvases([row]):
+            view = yield from self._shelf.read(prefix)
+            probabilities = self._model.decode(view, canvas.ids, canvas.free, None).softmax(-1)
+            sure += probabilities.gather(1, canvas.ids[canvas.free][:, None]).squeeze(1).tolist()
+            prefix = prefix + canvas.ids[0].tolist()
+        count = round(self._fill.options.strength * len(sure))
+        opened = set(sorted(range(len(sure)), key=sure.__getitem__)[:count])
+        places = itertools.count()
+
+        def write(row: Row, hole: int) -> None:
+            for free, run in itertools.groupby(selections[hole], lambda _: next(places) in opened):
+                ids = list(run)
+                row.append(ids, hole, free)
+                if free and self._model.delete is not None:
+                    row.open(1 + len(ids) // 2, hole)  # room to say it in more words
+
+        return self._row(write)
+
+    def _lay_out(self, rows: list[Row], right: list[int] | None) -> Canvas:
+        return lay_out(rows, right, self._model.canvas_limit, self._model.ends[0]).to(self._model.device)
+
+    def _canvases(self, rows: list[Row]) -> list[Canvas]:
+        """All candidates on one batch of canvases, or a single candidate's canvases one after another."""
+        right = self._asked.right
+        *parts, last = cut(rows[0], len(right), self._model.canvas_limit)
+        return [
+            *(self._lay_out([part], None) for part in parts),
+            self._lay_out(rows if len(rows) > 1 else [last], right),
+        ]
+
+    def _write(self, prefix: list[int], rows: list[Row]) -> Generator[Reading | Draft, None, list[_Answer]]:
+        """Denoise canvas after canvas, each behind the best answer of the one before. The last one's, best first."""
+        canvases = self._canvases(rows)
+        most_steps = self._schedule.max_steps
+        answers: list[_Answer] = []
+        for canvas in canvases:
+            keep = self._fill.options.alternatives if canvas is canvases[-1] else 1
+            view = yield from self._shelf.read(prefix)
+            earlier, answers = answers[0] if answers else None, []
+            for state in self._denoise(view, canvas.repeated(keep), keep):
+                found = [self._answer(canvas, state, row).behind(earlier) for row in range(len(state.rows))]
+                best = max(found, key=lambda answer: answer.score)
+                yield Draft(self._written(best), self._steps, most_steps * len(canvases))
+                over = state.finished.tolist()
+                answers += [one for one, ended in zip(found, over, strict=True) if ended or state.number == most_steps]
+            answers = sorted(answers, key=lambda answer: answer.score, reverse=True)[:keep]
+            prefix = prefix + [index for index in answers[0].canvas if index not in self._unwritten]
+            if not self._fill.further and any(index in self._model.ends for index in answers[0].ids):
+                break
+        return answers
+
+    def _answer(self, canvas: Canvas, state: State, row: int) -> _Answer:
+        ids, sure = state.best[row].tolist(), state.confidence[row].tolist()
+        holes = canvas.hole[int(state.rows[row]) % len(canvas.hole)].tolist()
+        inside = [place for place, hole in enumerate(holes) if hole != OUTSIDE]
+        taken = ([values[place] for place in inside] for values in (ids, sure, holes))
+        return _Answer(state.score[row].item(), *taken, canvas=ids)
+
+    def _written(self, answer: _Answer) -> tuple[Written, ...]:
+        """The text of every hole, with its manners mended."""
+        fill = self._fill
+        before, texts = self._before, []
+        following = [gap + selected for gap, selected in zip(fill.gaps, fill.selections[1:], strict=True)]
+        for hole, selected in enumerate(fill.selections):
+            places = [place for place, of in enumerate(answer.holes) if of == hole]
+            ids, sure = [answer.ids[place] for place in places], [answer.sure[place] for place in places]
+            text, settled = self._model.detokenizer.settled(ids, sure)
+            mended = mend(text, before, selected, "".join(following[hole:]) + self._after)
+            texts.append(Written(mended, carry(settled, text, mended)))
+            before += mended + "".join(fill.gaps[hole : hole + 1])
+        return tuple(texts)
+
+
+def _differing(alternatives: list[Alternative]) -> tuple[Alternative, ...]:
+    """Those that say something else than all better ones."""
+    kept: list[Alternative] = []
+    for one in alternatives:
+        if not any(_like(one, other) for other in kept):
+            kept.append(one)
+    return tuple(kept)
+
+
+def _like(one: Alternative, other: Alternative) -> bool:
+    texts = ["\0".join(written.text for written in alternative.holes) for alternative in (one, other)]
+    return difflib.SequenceMatcher(None, *texts, autojunk=False).ratio() >= SAME
