@@ -31,19 +31,20 @@ class State:
     current: Tensor  # B W, what the decoder reads next
     best: Tensor  # B W, the likeliest tokens; pins unchanged
     confidence: Tensor  # B W, the probability of those; 1 on pins
+    certainty: Tensor  # B, the sum over all steps of the mean log-probability of the likeliest free tokens
     finished: Tensor  # B bool
     guess: Tensor | None  # N V, the probabilities of the free positions
 
     @property
     def score(self) -> Tensor:
-        """The mean log-probability of each canvas' free tokens. B"""
-        return self.confidence.log().sum(-1) / self.free.sum(-1).clamp(min=1)
+        """How sure each canvas was over all its steps; at the end alone nearly all are sure of anything. B"""
+        return self.certainty / max(1, self.number)
 
     def only(self, kept: Tensor) -> "State":
         """The batch without the other canvases. B bool"""
         if kept.all():
             return self
-        names = ("rows", "free", "current", "best", "confidence", "finished")
+        names = ("rows", "free", "current", "best", "confidence", "certainty", "finished")
         guess = None if self.guess is None else self.guess[kept.repeat_interleave(self.free.sum(-1))]
         return replace(self, guess=guess, **{name: getattr(self, name)[kept] for name in names})
 
@@ -58,6 +59,7 @@ def begin(canvas: Canvas, vocabulary: int, generator: torch.Generator) -> State:
         current=torch.where(canvas.free, random, canvas.ids),
         best=torch.where(canvas.free, -1, canvas.ids),
         confidence=torch.where(canvas.free, 0.0, 1.0),
+        certainty=torch.zeros(len(canvas.ids), device=canvas.ids.device),
         finished=~canvas.free.any(-1),
         guess=None,
     )
@@ -91,8 +93,9 @@ def step(state: State, decode: Decode, schedule: Schedule, draw: Draw, generator
     stable = (best == state.best).all(-1)
     finished = stable & (entropies.sum(-1) / free.sum(-1) < schedule.confidence)
     confidence = state.confidence.masked_scatter(free, sure)
+    certainty = state.certainty + confidence.log().sum(-1) / free.sum(-1)
     # 5. Condition.
-    return State(number, state.rows, free, current, best, confidence, finished, probabilities)
+    return State(number, state.rows, free, current, best, confidence, certainty, finished, probabilities)
 
 
 def denoise(

@@ -110,8 +110,10 @@ def _fits(before: str, selected: str, after: str) -> bool:
     """Were the brackets of the selected text balanced with those around it?"""
     openers, closers = unmatched(before[-REACH:] + selected)[1], unmatched(after[:REACH])[0]
     matching = all(PAIRS[opener] == closer for opener, closer in zip(reversed(openers), closers, strict=False))
-    whole = len(before) <= REACH and len(after) <= REACH
-    return matching and (len(openers) == len(closers) or not whole)
+    # What is too much on one side may find its partner farther away than is looked on the other.
+    cut_off = len(after) > REACH if len(openers) > len(closers) else len(before) > REACH
+    paired = bool(openers and closers and cut_off) or len(openers) == len(closers)
+    return matching and paired
 
 
 def unmatched(text: str) -> tuple[str, str]:

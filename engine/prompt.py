@@ -44,7 +44,7 @@ def build(fill: Fill, tokenizer: Tokenizer, limit: int, canvas_limit: int, chats
     left = [before.pop()] if before and before[-1:] == _encode(tokenizer, " ") else []
     if chats:
         lead = before[-LEAD:]
-        prefix = _conversation(fill, tokenizer, limit - len(lead), before, after[:AFTER])
+        prefix = _conversation(fill, tokenizer, limit - len(lead), before + left, after[:AFTER])
     else:
         lead = []
         prefix = _document(fill, tokenizer, limit, before)

@@ -66,6 +66,15 @@ def tiny_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def chatty_folder(tiny_folder, tmp_path_factory):
+    """The same as a checkpoint that was tuned for conversation."""
+    folder = tmp_path_factory.mktemp("chatty") / "model"
+    shutil.copytree(tiny_folder, folder)
+    (folder / "chat_template.jinja").write_text("its presence says that the model chats")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny(tiny_folder):
     return load_model(tiny_folder)
 

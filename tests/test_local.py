@@ -81,24 +81,19 @@ def test_options_are_checked(name):
             Options(**{name: value})
 
 
-def test_a_selection_longer_than_the_canvas_is_refused(backend):
-    with pytest.raises(RequestError, match="canvas holds 248: select a shorter stretch"):
-        fill(backend, "", "", selected="one two three " * 200)
-
-
-def test_a_selection_no_canvas_could_hold_is_refused_at_once():
+def test_a_selection_no_model_could_write_is_refused_at_once():
     with pytest.raises(RequestError, match="100000 characters long: select a shorter stretch"):
         Fill("", "", selected="x" * 100_000)
 
 
-def test_a_hole_longer_than_the_canvas_is_refused(backend):
-    with pytest.raises(RequestError, match="ask for a shorter one"):
-        fill(backend, "", "", options=Options(length=257))
+def test_more_than_the_model_writes_at_a_time_is_refused(backend):
+    with pytest.raises(RequestError, match="takes 2500 tokens and this model writes at most 2048 at a time: select a"):
+        fill(backend, "", "", options=Options(length=2500))
 
 
 def test_an_instruction_that_fills_the_prefix_is_refused(backend):
     with pytest.raises(RequestError, match="say it shorter"):
-        fill(backend, "", "", selected="word", instruction="please " * 400)
+        fill(backend, "", "", selected="word", instruction="please " * 5000)
 
 
 @pytest.fixture

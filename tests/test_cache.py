@@ -1,0 +1,134 @@
+"""The prefix cache: whatever was read before, a canvas sees its prefix to the bit as if it were read afresh."""
+
+import random
+
+import pytest
+import torch
+
+from palimpsest.engine.cache import Shelf
+
+LONG = 700  # tokens: well past the sliding window
+
+
+class Counted:
+    """A model's encoder that counts the tokens it reads."""
+
+    def __init__(self, model):
+        self.model, self.tokens = model, 0
+
+    def shelf(self, limit=4096):
+        return Shelf(self.encode, self.model.windows, self.model.chunk, limit)
+
+    def encode(self, cache, ids):
+        self.tokens += len(ids)
+        self.model.encode(cache, ids)
+
+
+def read(shelf, ids):
+    reading, told = shelf.read(ids), []
+    while True:
+        try:
+            told.append(next(reading))
+        except StopIteration as end:
+            return end.value, told
+
+
+def some_ids(model, count, seed):
+    return [2, *random.Random(seed).choices(range(20, model.vocabulary), k=count - 1)]
+
+
+def assert_same(prefix, fresh):
+    assert prefix.length == fresh.length
+    for ours, theirs in zip(prefix.layers, fresh.layers, strict=True):
+        assert torch.equal(ours.keys, theirs.keys)
+        assert torch.equal(ours.values, theirs.values)
+
+
+def test_random_edits_leave_what_a_fresh_reading_gives(tiny):
+    """Typing, deleting, replacing and moving about, as an editor would ask."""
+    rng, counted = random.Random(0), Counted(tiny)
+    shelf, ids = counted.shelf(), some_ids(tiny, LONG, 0)
+    for number in range(60):
+        kind, place = rng.choice(["type", "delete", "replace", "move"]), rng.randrange(1, len(ids))
+        if kind == "type":
+            ids = [*ids[:place], *some_ids(tiny, rng.randrange(2, 6), number)[1:], *ids[place:]]
+        elif kind == "delete":
+            ids = ids[:place] + ids[place + rng.randrange(1, 30) :]
+        elif kind == "replace":
+            ids = [*ids[:place], rng.randrange(20, tiny.vocabulary), *ids[place + 1 :]]
+        asked = ids[:place] if kind == "move" else ids
+        prefix, _ = read(shelf, asked)
+        fresh, _ = read(tiny.shelf(), asked)
+        assert_same(prefix, fresh)
+        canvas = torch.arange(30, 46)[None]
+        free = torch.ones_like(canvas, dtype=torch.bool)
+        assert torch.equal(tiny.decode(prefix, canvas, free, None), tiny.decode(fresh, canvas, free, None))
+
+
+def test_only_what_changed_is_read(tiny):
+    counted = Counted(tiny)
+    shelf, ids, chunk = counted.shelf(), some_ids(tiny, LONG, 1), tiny.chunk
+    read(shelf, ids)
+    assert counted.tokens == LONG
+
+    def cost(asked):
+        before = counted.tokens
+        read(shelf, asked)
+        return counted.tokens - before
+
+    assert cost(ids) == 0
+    assert cost([*ids, 77]) < chunk + 1
+    assert cost(ids[:300]) < chunk
+    assert cost(ids) < chunk, "moving up and down again costs the rest of a chunk, not the way back"
+    edited = [*ids[:600], 77, *ids[600:]]
+    assert cost(edited) <= len(edited) - 600 + chunk
+
+
+def test_a_prefix_is_what_transformers_reads(tiny):
+    """Past the sliding window, in chunks, against one pass of transformers with its own masks and cache."""
+    ids = some_ids(tiny, LONG, 2)
+    canvas = torch.arange(30, 62)[None]
+    free = torch.ones_like(canvas, dtype=torch.bool)
+    prefix, _ = read(tiny.shelf(), ids)
+    with torch.inference_mode():
+        theirs = tiny.network(input_ids=torch.tensor([ids]), decoder_input_ids=canvas).logits[0]
+        marked = tiny.decode(prefix, canvas, free, torch.zeros(32, tiny.vocabulary))
+    torch.testing.assert_close(marked, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_reading_can_be_left_at_any_chunk_and_goes_on_there(tiny):
+    counted = Counted(tiny)
+    shelf, ids = counted.shelf(), some_ids(tiny, LONG, 3)
+    reading = shelf.read(ids)
+    for _ in range(3):
+        told = next(reading)
+    reading.close()
+    assert (told.done, told.total) == (3 * tiny.chunk, LONG)
+    prefix, rest = read(shelf, ids)
+    assert counted.tokens == LONG
+    assert rest[0].done == 4 * tiny.chunk
+    fresh, _ = read(tiny.shelf(), ids)
+    assert_same(prefix, fresh)
+
+
+def test_two_documents_are_both_kept_and_the_oldest_goes_when_it_is_too_much(tiny):
+    counted = Counted(tiny)
+    shelf = counted.shelf(limit=2 * LONG)
+    first, second, third = (some_ids(tiny, LONG, seed) for seed in (4, 5, 6))
+    for ids in (first, second, first, second):
+        read(shelf, ids)
+    assert counted.tokens < 2 * LONG + 2 * tiny.chunk
+    read(shelf, third)
+    before = counted.tokens
+    read(shelf, second)
+    assert counted.tokens - before < tiny.chunk
+    read(shelf, first)
+    assert counted.tokens - before > LONG / 2, "the oldest was not kept"
+
+
+@pytest.mark.parametrize("count", [1, 2, 63, 64, 65, 128])
+def test_short_prefixes(tiny, count):
+    prefix, _ = read(tiny.shelf(), some_ids(tiny, count, 7))
+    assert prefix.length == count
+    canvas = torch.arange(30, 46)[None]
+    assert tiny.decode(prefix, canvas, torch.ones_like(canvas, dtype=torch.bool), None).isfinite().all()

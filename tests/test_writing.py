@@ -1,0 +1,330 @@
+"""What a fill can be asked: several holes, kept words, degrees, alternatives, long stretches, thoughts."""
+
+import dataclasses
+import difflib
+
+import pytest
+
+from conftest import REAL_FILE
+from palimpsest.engine import (
+    Done,
+    Draft,
+    Fill,
+    Hole,
+    Options,
+    Reading,
+    RequestError,
+    Thought,
+    Written,
+    open_backend,
+    reopen,
+    unsure,
+)
+from palimpsest.engine.canvas import SCALES
+from palimpsest.engine.prompt import LEAD, build
+
+TEXT = REAL_FILE.read_text()
+LINE = "            text = text.expandtabs(self.tabsize)"
+
+
+@pytest.fixture(scope="module")
+def random_backend(tiny):
+    backend = open_backend()
+    backend.use(tiny)
+    return backend
+
+
+@pytest.fixture(params=["backend", "random_backend"])
+def any_backend(request):
+    """The shipped checkpoint and a random one, whose text knows no manners at all."""
+    return request.getfixturevalue(request.param)
+
+
+def run(backend, fill):
+    *progress, done = backend.fill(fill)
+    assert isinstance(done, Done)
+    return progress, done
+
+
+def at_line(line, **more):
+    before, after = TEXT.split(line, 1)
+    return Fill(before, after, **more)
+
+
+# Several holes
+
+
+def test_holes_are_filled_together_and_the_text_between_stays(any_backend):
+    fill = Fill(
+        "def mean(",
+        "\n",
+        "numbers",
+        further=(Hole("):\n    return sum(", "numbers"), Hole(") / len(", "numbers")),
+        options=Options(seed=3),
+    )
+    progress, done = run(any_backend, fill)
+    assert all(len(event.holes) == 3 for event in progress if isinstance(event, Draft))
+    first, second, third = (written.text for written in done.holes)
+    assert fill.filled(done.holes) == f"def mean({first}):\n    return sum({second}) / len({third}\n"
+    for event in progress:
+        for written in event.holes:
+            assert len(written.text) == len(written.settled)
+
+
+def test_each_hole_sees_the_other(any_backend):
+    """With the second hole's noise left out, the first one's draft is another: they stand on one canvas."""
+    options = Options(seed=1, length=4, max_steps=2)
+    both = Fill("x = ", "\n", "value", further=(Hole("\ny = ", "value"),), options=options)
+    alone = Fill("x = ", "\ny = value\n", "value", options=options)
+    first, second = (next(any_backend.fill(fill)).holes[0] for fill in (both, alone))
+    assert first != second
+
+
+def test_kept_words_are_kept(any_backend):
+    """Words inside a selection that must stay are the gap between two holes."""
+    fill = Fill("We saw ", ".\n", "the quick", further=(Hole(" brown fox ", "jumps over"),), options=Options(seed=2))
+    _, done = run(any_backend, fill)
+    assert " brown fox " in fill.filled(done.holes)
+
+
+def test_holes_too_far_apart_for_a_canvas_are_filled_one_after_the_other(any_backend):
+    gap = "".join(TEXT.splitlines(keepends=True)[40:100])
+    fill = Fill("a = ", "\n", "", further=(Hole(gap, ""),), options=Options(seed=1, length=4, max_steps=6))
+    _, done = run(any_backend, fill)
+    text = fill.filled(done.holes)
+    assert text == f"a = {done.holes[0].text}{gap}{done.holes[1].text}\n"
+
+
+# Opening a draft again
+
+
+def test_a_stretch_is_written_anew_and_the_rest_stays(any_backend):
+    fill = at_line(LINE, selected=LINE, options=Options(seed=1))
+    _, done = run(any_backend, fill)
+    text = done.text
+    stretch = (len(text) // 3, 2 * len(text) // 3)
+    again = reopen(fill, done.holes, ((stretch,),))
+    assert again.selected == text[slice(*stretch)]
+    assert again.before + again.selected + again.after == fill.filled(done.holes)
+    _, anew = run(any_backend, again)
+    result = again.filled(anew.holes)
+    start, end = fill.before + text[: stretch[0]], text[stretch[1] :] + fill.after
+    assert result.startswith(start)
+    assert result.endswith(end)
+
+
+def test_what_is_unsure_can_be_opened():
+    written = Written("one two three", (1.0,) * 4 + (0.2,) * 3 + (1.0,) + (0.1, 0.9, 0.1, 0.1, 0.1))
+    assert unsure(written, 0.5) == ((4, 7), (8, 9), (10, 13))
+    assert unsure(written, 0.05) == ()
+    fill = Fill("Say: ", "!", "", further=(Hole(" and ", ""),))
+    holes = (written, Written("four", (0.0,) * 4))
+    again = reopen(fill, holes, tuple(unsure(hole, 0.5) for hole in holes))
+    assert again.selections == ("two", "t", "ree", "four")
+    assert again.before + again.filled(tuple(Written(text, ()) for text in again.selections))[len(again.before) :] == (
+        "Say: one two three and four!"
+    )
+    with pytest.raises(RequestError, match="nothing to write again"):
+        reopen(fill, holes, ((), ()))
+
+
+# Degrees
+
+
+@pytest.mark.parametrize("text", [LINE, "It was the best of times, it was the worst of times.", "x\u2028\t\0 y  "])
+def test_strength_0_returns_the_text_untouched(any_backend, text):
+    progress, done = run(any_backend, Fill("", "\n", text, options=Options(seed=1, strength=0)))
+    assert done.text == text
+    assert done.steps == 0
+    assert not any(isinstance(event, Draft) for event in progress)
+
+
+def test_the_stronger_the_farther_from_the_text(any_backend):
+    """Mean edit distance over several texts and seeds grows with strength, from nothing."""
+    lines = [line for line in TEXT.splitlines() if 30 < len(line) < 60][10:60:10]
+    distances = []
+    for strength in (0, 0.25, 0.5, 1):
+        changed = []
+        for seed, line in enumerate(lines):
+            options = Options(seed=seed, strength=strength, max_steps=8)
+            _, done = run(any_backend, at_line(line, selected=line, options=options))
+            changed.append(1 - difflib.SequenceMatcher(None, line, done.text, autojunk=False).ratio())
+        distances.append(sum(changed) / len(changed))
+    assert distances[0] == 0
+    assert distances == sorted(distances)
+    assert distances[1] < 0.5 * distances[3]
+
+
+def test_a_strength_needs_a_selection():
+    with pytest.raises(RequestError, match="select some, or leave it at 1"):
+        Fill("a", "b", options=Options(strength=0.5))
+
+
+# Alternatives
+
+
+def test_alternatives_differ_and_the_best_comes_first(any_backend):
+    fill = at_line(LINE, options=Options(seed=1, alternatives=4, max_steps=12))
+    _, done = run(any_backend, fill)
+    scores = [answer.score for answer in done.alternatives]
+    texts = [answer.text for answer in done.alternatives]
+    assert 2 <= len(texts) <= 4
+    assert len(set(texts)) == len(texts)
+    assert scores == sorted(scores, reverse=True)
+    assert done.text == texts[0]
+
+
+def test_alternatives_that_are_alike_are_one(backend):
+    """Hardly anything can stand here but one word."""
+    fill = Fill("import os\nimport sys\nfrom typing im", " Any, Callable\n", options=Options(seed=1, alternatives=4, length=1))
+    _, done = run(backend, fill)
+    assert len(done.alternatives) < 4
+
+
+# Length
+
+
+def test_without_a_delete_token_the_length_is_found_among_candidates(tiny):
+    backend = open_backend()
+    backend.use(dataclasses.replace(tiny, delete=None))
+    selected = len(tiny.tokenizer.encode(LINE).ids)
+    lengths = set()
+    for seed in range(6):
+        fill = at_line(LINE, selected=LINE, options=Options(seed=seed, max_steps=4))
+        lengths.add(run(backend, fill)[1].tokens)
+    assert len(lengths) > 1
+    assert lengths <= {round(selected * scale) for scale in SCALES}
+
+
+# Long stretches
+
+
+def test_a_long_stretch_is_written_canvas_after_canvas(any_backend):
+    fill = at_line(LINE, options=Options(seed=1, length=600, max_steps=3))
+    progress, done = run(any_backend, fill)
+    drafts = [event for event in progress if isinstance(event, Draft)]
+    assert drafts[0].max_steps == 9
+    assert [draft.step for draft in drafts] == list(range(1, len(drafts) + 1))
+    assert drafts[-1].text == done.text
+    texts = [draft.text for draft in drafts]
+    if len(texts) == 9:  # unless the text ended early
+        assert texts[5].startswith(texts[2][:100]), "a finished canvas stays"
+
+
+def test_a_long_selection_can_be_changed_a_little(any_backend):
+    text = "".join(TEXT.splitlines(keepends=True)[100:140])
+    before, after = TEXT.split(text)
+    _, done = run(any_backend, Fill(before, after, text, options=Options(seed=1, strength=0.05, max_steps=4)))
+    assert 0.6 < difflib.SequenceMatcher(None, text, done.text, autojunk=False).ratio() < 1
+
+
+# Text
+
+
+def test_no_special_token_is_ever_text(tiny, random_backend):
+    special = [token.content for token in tiny.tokenizer.get_added_tokens_decoder().values()]
+    for seed in range(6):
+        progress, done = run(random_backend, Fill("a", "b", options=Options(seed=seed, length=200, max_steps=2)))
+        texts = [event.text for event in progress if isinstance(event, Draft)] + [done.text]
+        assert not [token for token in special for text in texts if token in text]
+        assert "\ufffd" not in done.text
+
+
+@pytest.mark.parametrize(("before", "after"), [("", ""), ("", "\nx = 1\n"), ("x = 1\n", ""), ("x = ", ""), (" ", " ")])
+def test_holes_at_the_start_and_the_end_of_a_file(any_backend, before, after):
+    fill = Fill(before, after, options=Options(seed=1, max_steps=5))
+    _, done = run(any_backend, fill)
+    assert fill.filled(done.holes).startswith(before)
+    assert fill.filled(done.holes).endswith(after)
+
+
+def test_characters_of_several_tokens_around_a_hole_stay_whole(any_backend):
+    before, after = "na\u0308ive 👩‍👩‍👧 日", "\u0301 本語 😀 e"
+    fill = Fill(before, after, "xyz", options=Options(seed=1))
+    _, done = run(any_backend, fill)
+    assert fill.filled(done.holes) == before + done.text + after
+
+
+# Reading
+
+
+def test_reading_is_told_and_warming_spares_it(tiny):
+    backend = open_backend()
+    backend.use(tiny)
+    fill = Fill(TEXT, "\n", options=Options(seed=1, length=4, max_steps=2))
+    told = list(backend.warm(fill))
+    assert len(told) > 10
+    assert all(isinstance(event, Reading) for event in told)
+    assert [event.done for event in told] == sorted(event.done for event in told)
+    progress, _ = run(backend, fill)
+    assert not any(isinstance(event, Reading) for event in progress)
+
+
+def test_typing_before_a_hole_in_a_file_longer_than_the_prefix_keeps_most_of_the_cache(tiny):
+    """The prefix begins at a line chosen by what it says, so it begins there again after an edit."""
+    text = "".join(f"{line}\n" for number in range(3) for line in TEXT.replace("self", f"self{number}").splitlines())
+    backend = open_backend()
+    backend.use(tiny)
+    costs = []
+    for place in (0, 30, 31, 60, 100):
+        costs.append(len(list(backend.warm(Fill(text[: len(text) - 2000 + place], "")))))
+    assert costs[0] > 40
+    assert max(costs[1:]) <= 2
+
+
+# Conversation and thoughts
+
+
+@pytest.fixture(scope="module")
+def chatty(chatty_folder):
+    backend = open_backend(checkpoint=chatty_folder)
+    backend.load()
+    return backend
+
+
+def prompt_of(model, fill):
+    asked = build(fill, model.tokenizer, model.prefix_limit, model.canvas_limit, model.chats)
+    return asked, model.tokenizer.decode(asked.prefix, skip_special_tokens=False)
+
+
+def test_a_model_tuned_for_conversation_is_told_the_task_in_its_own_format(chatty):
+    model = chatty._model
+    assert model.chats
+    fill = Fill("def f(x):\n    return ", " + 1\n", "x", "Double it", further=(Hole(" * ", "y"),))
+    asked, text = prompt_of(model, fill)
+    assert text.startswith("<bos><|turn>user\ndef f(x):\n    return [[1: x]] * [[2: y]] + 1\n")
+    assert "Double it" in text
+    assert text.endswith("<turn|>\n<|turn>model\n<|channel>thought\n<channel|>"), "the empty thought ends the prompt"
+    # The answer begins with the text before the first hole; what follows the last is pinned on the canvas.
+    assert model.tokenizer.decode([*asked.lead, *asked.left]) == fill.before
+    assert model.tokenizer.decode(asked.right) == fill.after
+    assert len(prompt_of(model, Fill(TEXT, "\n", "x"))[0].lead) == LEAD
+    _, done = run(chatty, fill)
+    assert len(done.holes) == 2
+
+
+def test_the_document_comes_before_the_instruction_so_that_it_is_read_once(chatty):
+    first, second = (list(chatty.warm(Fill(TEXT, "\n", "x", instruction))) for instruction in ("Shorten", "Expand"))
+    assert len(first) > 10
+    assert len(second) <= 12  # what follows the document: at most its task and lead, in chunks of 64
+    assert len(second) < len(first) / 3
+
+
+def test_a_thought_is_told_apart_and_never_put_into_text_or_a_later_prompt(chatty):
+    fill = Fill("def f(x):\n    return ", "\n", "x", "Double it", options=Options(seed=1, think=True, max_steps=2))
+    _, text = prompt_of(chatty._model, fill)
+    assert text.startswith("<bos><|turn>system\n<|think|><turn|>\n<|turn>user\n")
+    assert text.endswith("<|turn>model\n<|channel>thought\n")
+    progress, done = run(chatty, fill)
+    thoughts = [event.text for event in progress if isinstance(event, Thought)]
+    assert thoughts
+    assert done.thought == thoughts[-1]
+    assert len(done.thought) > 100, "a random model thinks until it may no longer"
+    assert progress.index(next(event for event in progress if isinstance(event, Draft))) > len(thoughts) - 1
+    again = reopen(fill, done.holes, (((0, len(done.text)),),)) if done.text else fill
+    assert done.thought[:40] not in prompt_of(chatty._model, again)[1]
+
+
+def test_a_model_that_cannot_think_says_so(backend):
+    with pytest.raises(RequestError, match="cannot think"):
+        run(backend, Fill("a", "b", options=Options(think=True)))
