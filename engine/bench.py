@@ -1,52 +1,188 @@
-"""How fast a fill is on this machine.
+"""How fast a fill is on this machine, and what it costs.
 
-    python -m palimpsest.engine.bench [--model FOLDER] [--runs N] [--json PATH]
+    python -m palimpsest.engine.bench [--against transformers] [--model FOLDER] [--runs N] [--fills N] [--json PATH]
 
-Fills a hole of 20 tokens in a file of the standard library, several times with different seeds, and reports medians;
-then measures, in a window of its own process, how long a key takes to be painted while a fill runs.
+All holes are in files of the standard library. Times are medians in milliseconds. Reported, beside the plain times:
+
+mean_steps_fraction    mean denoising steps of fills of single lines, as a share of the most allowed; and how many of
+                       those fills were exact, with the early stop and when all steps run
+ratio_cold_over_warm   first draft in a document of 2,000 tokens: nothing read yet, over one character typed since
+rss_growth_mb          growth of the most memory held, from the first 50 fills to the last of --fills
+ratio_vs_transformers  fill of as many free tokens by transformers' generate(), told of the pins by a logits processor,
+                       over ours with nothing cached; on the checkpoint's own canvas, and on one as narrow as ours
+key_*                  key press to paint while a fill runs, in a window of its own process
 """
 
 import argparse
 import json
 import os
+import random
 import subprocess
 import sys
 import textwrap
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
-from palimpsest.engine import Done, EngineError, Fill, Options, open_backend
-from palimpsest.engine.backend import Backend
+from palimpsest.engine import Done, Draft, EngineError, Fill, Options
+from palimpsest.engine.local import LocalBackend
+from palimpsest.engine.model import Model, load_model
 
 FREE_TOKENS = 20
 LINE = 151  # of textwrap.py: the body of an if
+DOCUMENT = 2000  # tokens
+FILES = ["argparse.py", "difflib.py", "textwrap.py", "tarfile.py", "typing.py"]
 
 
-def measure(backend: Backend, runs: int) -> dict[str, float]:
-    """Medians over ``runs`` fills, after one to warm up. Times in milliseconds."""
-    lines = Path(textwrap.__file__).read_text("utf-8").split("\n")
-    before, after = "\n".join(lines[: LINE - 1]) + "\n", "\n" + "\n".join(lines[LINE:])
+def a_hole(line: int = LINE, file: str = "textwrap.py") -> tuple[str, str, str]:
+    """The text before a line of a standard library file, the line, and the text after."""
+    lines = (Path(textwrap.__file__).parent / file).read_text("utf-8").split("\n")
+    return "\n".join(lines[: line - 1]) + "\n", lines[line - 1], "\n" + "\n".join(lines[line:])
+
+
+def timed(backend: LocalBackend, fill: Fill) -> tuple[Done, float, float]:
+    """The result of a fill, the milliseconds to its first draft and to its end."""
+    began, first, done = time.perf_counter(), 0.0, None
+    for event in backend.fill(fill):
+        if isinstance(event, Draft) and not first:
+            first = time.perf_counter() - began
+        done = event
+    assert isinstance(done, Done)
+    return done, 1e3 * first, 1e3 * (time.perf_counter() - began)
+
+
+def fills(backend: LocalBackend, runs: int) -> dict[str, float]:
+    """Medians over ``runs`` fills of one hole, after one to warm up."""
+    before, _, after = a_hole()
     results = []
     for seed in range(runs + 1):
-        began, first, done = time.perf_counter(), None, None
-        for event in backend.fill(Fill(before, after, options=Options(seed=seed, length=FREE_TOKENS))):
-            first = first or time.perf_counter()
-            done = event
-        assert first
-        assert isinstance(done, Done)
-        end = time.perf_counter()
+        done, first, whole = timed(backend, Fill(before, after, options=Options(seed=seed, length=FREE_TOKENS)))
         results.append(
             {
                 "steps": done.steps,
-                "ms_per_step": 1e3 * (end - first) / max(1, done.steps - 1),
-                "first_draft_ms": 1e3 * (first - began),
-                "fill_ms": 1e3 * (end - began),
-                "tokens_per_s": done.tokens / (end - began),
+                "ms_per_step": (whole - first) / max(1, done.steps - 1),
+                "first_draft_ms": first,
+                "fill_ms": whole,
+                "tokens_per_s": 1e3 * done.tokens / whole,
             }
         )
     return {name: round(median(result[name] for result in results[1:]), 2) for name in results[0]}
+
+
+def steps(backend: LocalBackend, model: Model, count: int) -> dict[str, float]:
+    """What the early stop saves, and what it loses."""
+    stopped, whole, shares = [], [], []
+    for seed, (before, line, after) in enumerate(islice(lines(), count)):
+        indentation = line[: len(line) - len(line.lstrip())]
+        for exact, confidence in ((stopped, None), (whole, 0.0)):
+            options = Options(seed=seed, confidence=confidence)
+            done, _, _ = timed(backend, Fill(before + indentation, after, options=options))
+            exact.append(done.text == line.strip())
+            if confidence is None:
+                shares.append(done.steps / model.schedule.max_steps)
+    return {
+        "mean_steps_fraction": round(mean(shares), 3),
+        "exact_when_stopped_early": round(mean(stopped), 3),
+        "exact_with_all_steps": round(mean(whole), 3),
+    }
+
+
+def lines() -> Iterator[tuple[str, str, str]]:
+    """Single lines of the files in turn, always the same ones, with at most 4,000 characters around them."""
+    rng = random.Random(0)
+    while True:
+        for file in FILES:
+            text = (Path(textwrap.__file__).parent / file).read_text("utf-8").split("\n")
+            line = rng.choice([number for number, line in enumerate(text, 1) if line.strip() and number > 20])
+            before, line, after = a_hole(line, file)
+            yield before[-4000:], line, after[:4000]
+
+
+def cold_over_warm(backend: LocalBackend, model: Model, runs: int) -> dict[str, float]:
+    """First draft behind 2,000 tokens, with nothing read, and after one more character typed before the hole."""
+    text = (Path(textwrap.__file__).parent / FILES[0]).read_text("utf-8")
+    ids = model.tokenizer.encode(text, add_special_tokens=False).ids
+    before = model.tokenizer.decode(ids[:DOCUMENT])
+    times = {"cold": [], "warm": []}
+    for seed in range(runs):
+        options = Options(seed=seed, length=FREE_TOKENS)
+        backend.use(model)  # with nothing cached
+        times["cold"].append(timed(backend, Fill(before, "\n", options=options))[1])
+        before += random.Random(seed).choice("abcdefgh ")
+        times["warm"].append(timed(backend, Fill(before, "\n", options=options))[1])
+    cold, warm = median(times["cold"]), median(times["warm"])
+    return {
+        "first_draft_cold_ms": round(cold, 1),
+        "first_draft_warm_ms": round(warm, 1),
+        "ratio_cold_over_warm": round(cold / warm, 2),
+    }
+
+
+def growth(backend: LocalBackend, count: int) -> dict[str, float | None]:
+    """Growth of the most memory held between the 50th fill and the last, of different holes in several files."""
+    early = None
+    for number, (before, _, after) in enumerate(islice(lines(), count)):
+        if number == 50:
+            early = peak_rss_mb()
+        timed(backend, Fill(before, after, options=Options(seed=number)))
+    late = peak_rss_mb()
+    return {"fills": count, "rss_growth_mb": None if early is None or late is None else round(late - early, 1)}
+
+
+def against_transformers(backend: LocalBackend, model: Model, runs: int) -> dict[str, float]:
+    """Fills of one hole by generate() and by us, in turns; ours with nothing cached, as generate() has it."""
+    import torch
+    from transformers import LogitsProcessor, LogitsProcessorList
+
+    from palimpsest.engine.canvas import Row, lay_out
+
+    class OneHot(LogitsProcessor):
+        """Makes generate() certain of the pins."""
+
+        def __call__(self, input_ids, scores):  # noqa: ARG002  (transformers gives both)
+            known = torch.full_like(scores, -torch.inf).scatter_(-1, canvas.ids[..., None], 0.0)
+            return torch.where(canvas.free[..., None], scores, known)
+
+    before, _, after = a_hole()
+    encode = model.tokenizer.encode
+    ids = torch.tensor([[model.tokenizer.token_to_id("<bos>"), *encode(before, add_special_tokens=False).ids]])
+    right = encode(after, add_special_tokens=False).ids
+    row = Row()
+    row.open(FREE_TOKENS, 0)
+    narrow = lay_out([row], right, model.canvas_limit, model.ends[0])
+    rest = model.canvas_limit - FREE_TOKENS
+    own = lay_out([row], right, model.canvas_limit, model.ends[0])
+    row.pin(right[:rest])
+    own = lay_out([row], None, model.canvas_limit, model.ends[0])
+    config = model.network.config
+    times: dict[str, list[float]] = {"ours": [], "own canvas": [], "narrow canvas": []}
+    for seed in range(runs + 1):
+        backend.use(model)
+        options = Options(seed=seed, length=FREE_TOKENS)
+        times["ours"].append(timed(backend, Fill(before, after, options=options))[2])
+        for name, canvas in (("own canvas", own), ("narrow canvas", narrow)):
+            width = config.canvas_length = canvas.ids.shape[1]
+            torch.manual_seed(seed)
+            began = time.perf_counter()
+            start = torch.where(canvas.free, torch.randint(model.vocabulary, canvas.ids.shape), canvas.ids)
+            model.network.generate(
+                ids,
+                max_new_tokens=width,
+                eos_token_id=None,
+                decoder_input_ids=start,
+                logits_processor=LogitsProcessorList([OneHot()]),
+            )
+            times[name].append(1e3 * (time.perf_counter() - began))
+    config.canvas_length = own.ids.shape[1]
+    ours, theirs, same = (median(values[1:]) for values in times.values())
+    return {
+        "transformers_fill_ms": round(theirs, 1),
+        "cold_fill_ms": round(ours, 1),
+        "ratio_vs_transformers": round(theirs / ours, 2),
+        "ratio_vs_transformers_same_canvas": round(same / ours, 2),
+    }
 
 
 def peak_rss_mb() -> float | None:
@@ -71,19 +207,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, metavar="FOLDER")
     parser.add_argument("--runs", type=int, default=9)
+    parser.add_argument("--fills", type=int, default=500, metavar="N", help="fills of which the memory is watched")
+    parser.add_argument("--against", choices=["transformers"])
     parser.add_argument("--json", type=Path, metavar="PATH")
     args = parser.parse_args()
     try:
-        with closing(open_backend(checkpoint=args.model)) as backend:
-            ready = backend.load()
-            fills = measure(backend, args.runs)
+        backend = LocalBackend(args.model)
+        ready = backend.load()
+        model = load_model(args.model)
     except EngineError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    report = {"device": ready.device, "model": ready.model, "free_tokens": FREE_TOKENS, **fills}
-    report |= {"peak_rss_mb": peak_rss_mb(), **key_latency(args.model)}
+    backend.use(model)
+    report = {"device": ready.device, "model": ready.model, "free_tokens": FREE_TOKENS, **fills(backend, args.runs)}
+    report |= {**growth(backend, args.fills), "peak_rss_mb": peak_rss_mb()}
+    report |= {**cold_over_warm(backend, model, args.runs), **steps(backend, model, 5 * args.runs)}
+    if args.against:
+        report |= against_transformers(backend, model, args.runs)
+    report |= key_latency(args.model)
     for name, value in report.items():
-        print(f"{name:16} {value}")
+        print(f"{name:34} {value}")
     if args.json:
         args.json.write_text(json.dumps(report, indent=2) + "\n")
     return 0

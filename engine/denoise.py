@@ -18,6 +18,15 @@ from palimpsest.engine.sampler import Draw, Schedule, accept, entropy, noise
 # ids (B W), free (B W), the last step's probabilities of free positions (N V) or None -> logits of those (N V)
 Decode = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
+
+@dataclass(frozen=True)
+class Race:
+    """How many candidates shall be left, and how good each is (B, the more the better)."""
+
+    keep: int
+    judge: Callable[["State"], Tensor]
+
+
 FIRST_COMPARED = 2  # the step after which candidates are first compared; before it they are mostly noise
 
 
@@ -31,22 +40,16 @@ class State:
     current: Tensor  # B W, what the decoder reads next
     best: Tensor  # B W, the likeliest tokens; pins unchanged
     confidence: Tensor  # B W, the probability of those; 1 on pins
-    certainty: Tensor  # B, the sum over all steps of the mean log-probability of the likeliest free tokens
     finished: Tensor  # B bool
     guess: Tensor | None  # N V, the probabilities of the free positions
 
-    @property
-    def score(self) -> Tensor:
-        """How sure each canvas was over all its steps; at the end alone nearly all are sure of anything. B"""
-        return self.certainty / max(1, self.number)
-
-    def only(self, kept: Tensor) -> "State":
-        """The batch without the other canvases. B bool"""
-        if kept.all():
-            return self
-        names = ("rows", "free", "current", "best", "confidence", "certainty", "finished")
-        guess = None if self.guess is None else self.guess[kept.repeat_interleave(self.free.sum(-1))]
-        return replace(self, guess=guess, **{name: getattr(self, name)[kept] for name in names})
+    def only(self, rows: Tensor) -> "State":
+        """The batch of these canvases alone, in this order (indices)."""
+        names = ("rows", "free", "current", "best", "confidence", "finished")
+        guess = self.guess
+        if guess is not None:
+            guess = torch.cat([guess.split(self.free.sum(-1).tolist())[row] for row in rows.tolist()] or [guess[:0]])
+        return replace(self, guess=guess, **{name: getattr(self, name)[rows] for name in names})
 
 
 def begin(canvas: Canvas, vocabulary: int, generator: torch.Generator) -> State:
@@ -59,7 +62,6 @@ def begin(canvas: Canvas, vocabulary: int, generator: torch.Generator) -> State:
         current=torch.where(canvas.free, random, canvas.ids),
         best=torch.where(canvas.free, -1, canvas.ids),
         confidence=torch.where(canvas.free, 0.0, 1.0),
-        certainty=torch.zeros(len(canvas.ids), device=canvas.ids.device),
         finished=~canvas.free.any(-1),
         guess=None,
     )
@@ -93,9 +95,8 @@ def step(state: State, decode: Decode, schedule: Schedule, draw: Draw, generator
     stable = (best == state.best).all(-1)
     finished = stable & (entropies.sum(-1) / free.sum(-1) < schedule.confidence)
     confidence = state.confidence.masked_scatter(free, sure)
-    certainty = state.certainty + confidence.log().sum(-1) / free.sum(-1)
     # 5. Condition.
-    return State(number, state.rows, free, current, best, confidence, certainty, finished, probabilities)
+    return State(number, state.rows, free, current, best, confidence, finished, probabilities)
 
 
 def denoise(
@@ -105,30 +106,24 @@ def denoise(
     draw: Draw,
     vocabulary: int,
     generator: torch.Generator,
-    keep: int | None = None,
+    race: Race | None = None,
 ) -> Iterator[State]:
     """Yield the batch after every denoising step; a finished canvas is in no later one.
 
-    Of more than ``keep`` candidates the worse half is left out after each of the first steps that can tell them apart,
-    until ``keep`` are left (successive halving, Jamieson and Talwalkar, arXiv 1502.07943).
+    With a ``race`` the worse half of the candidates is left out after each of the first steps that can tell them apart,
+    until as many are left as wanted (successive halving, Jamieson and Talwalkar, arXiv 1502.07943); then the best comes
+    first.
     """
     state = begin(canvas, vocabulary, generator)
     if state.finished.all():
         yield state  # nothing is free
-    state = state.only(~state.finished)
-    racing = len(canvas.ids)
-    keep = keep or racing
+        return
+    racing = len(state.rows)
     while len(state.rows) and state.number < schedule.max_steps:
         state = step(state, decode, schedule, draw, generator)
-        if racing > keep and state.number >= FIRST_COMPARED:
-            racing = max(keep, -(-racing // 2))
-            state = state.only(_best(state.score, racing))
+        if race and racing > race.keep and state.number >= FIRST_COMPARED:
+            racing = max(race.keep, -(-racing // 2))
+            state = state.only(race.judge(state).argsort(descending=True, stable=True)[:racing])
         yield state
-        state = state.only(~state.finished)
-
-
-def _best(scores: Tensor, count: int) -> Tensor:
-    """Which of the candidates are among the ``count`` best. B -> B bool"""
-    kept = torch.zeros(len(scores), dtype=torch.bool, device=scores.device)
-    kept[scores.argsort(descending=True, stable=True)[:count]] = True
-    return kept
+        if state.finished.any():
+            state = state.only((~state.finished).nonzero().flatten())

@@ -95,8 +95,7 @@ class Model:
         known, new = cache.length, len(ids)
         encoder: Any = self.network.model.encoder.language_model
         hidden = encoder.embed_tokens(torch.tensor([ids], device=self.device))
-        masks = {SLIDING: self._mask(known, new, self._text_config.sliding_window), FULL: self._mask(known, new, None)}
-        self._layers(encoder, hidden, known, masks, cache)
+        self._layers(encoder, hidden, known, self._masks(known, new), cache)
         cache.grow(ids)
 
     @torch.inference_mode()
@@ -119,7 +118,23 @@ class Model:
         hidden = decoder.self_conditioning(embedded, soft)
         masks = {SLIDING: None, FULL: None}
         hidden = self._layers(decoder, hidden, prefix.length, masks, prefix.seen_by(len(ids)))
-        logits = self.network.lm_head(decoder.norm(hidden[free])).float()
+        return self._logits(decoder.norm(hidden[free]))
+
+    @torch.inference_mode()
+    def likelihood(self, prefix: Prefix, ids: Tensor, counted: Tensor) -> Tensor:
+        """The log-probability of the ``counted`` tokens (B T bool, never the first) of ``ids`` (B T) behind ``prefix``,
+        each given those before it, as the encoder reads them. B"""
+        encoder: Any = self.network.model.encoder.language_model
+        masks = self._masks(prefix.length, ids.shape[1])
+        hidden = self._layers(encoder, encoder.embed_tokens(ids), prefix.length, masks, prefix.seen_by(len(ids)))
+        counted = counted[:, 1:]
+        log_probabilities = self._logits(encoder.norm(hidden[:, :-1][counted])).log_softmax(-1)
+        own = log_probabilities.gather(1, ids[:, 1:][counted][:, None]).squeeze(1)
+        return torch.zeros(counted.shape, device=ids.device).masked_scatter(counted, own).sum(-1)
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        """N C -> N V, fp32"""
+        logits = self.network.lm_head(hidden).float()
         cap = self.network.final_logit_softcapping
         return torch.tanh(logits / cap) * cap
 
@@ -132,8 +147,11 @@ class Model:
             hidden = layer(hidden, position_embeddings=rotary[kind], attention_mask=masks[kind], past_key_values=cache)
         return hidden
 
-    def _mask(self, known: int, new: int, window: int | None) -> Tensor:
+    def _masks(self, known: int, new: int) -> dict[str, Tensor]:
         """Which of the last tokens each new one sees: those before it and itself, in its window. 1 1 T P+T bool"""
+        return {SLIDING: self._mask(known, new, self._text_config.sliding_window), FULL: self._mask(known, new, None)}
+
+    def _mask(self, known: int, new: int, window: int | None) -> Tensor:
         keys = known + new if window is None else min(known, window - 1) + new
         distance = torch.arange(keys - new, keys, device=self.device)[:, None] - torch.arange(keys, device=self.device)
         seen = distance >= 0

@@ -157,7 +157,7 @@ class Draft(_Holes):
 
 @dataclass(frozen=True)
 class Alternative(_Holes):
-    """One finished answer; ``score`` is the mean log-probability of its tokens over all steps."""
+    """One finished answer; ``score`` says how well the text behind it follows from it, compared with the others'."""
 
     holes: tuple[Written, ...]
     score: float

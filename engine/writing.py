@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from palimpsest.engine import prompt
 from palimpsest.engine.cache import Prefix, Shelf
-from palimpsest.engine.canvas import OUTSIDE, Canvas, Row, cut, fitting, lay_out, offers
-from palimpsest.engine.denoise import State, denoise
+from palimpsest.engine.canvas import OUTSIDE, RIGHT_CONTEXT, Canvas, Row, cut, fitting, lay_out, offers
+from palimpsest.engine.denoise import Race, State, denoise
 from palimpsest.engine.errors import RequestError
 from palimpsest.engine.manners import REACH, carry, mend
 from palimpsest.engine.model import Model
@@ -82,10 +84,10 @@ class Writing:
         tokens = sum(index not in self._unwritten for index in answers[0].ids)
         yield Done(alternatives, self._steps, tokens, time.monotonic() - self._began, self._seed, thought)
 
-    def _denoise(self, prefix: Prefix, canvas: Canvas, keep: int | None = None) -> Iterator[State]:
+    def _denoise(self, prefix: Prefix, canvas: Canvas, race: Race | None = None) -> Iterator[State]:
         model = self._model
         decode = partial(model.decode, prefix)
-        for state in denoise(canvas, decode, self._schedule, model.draw, model.vocabulary, self._generator, keep):
+        for state in denoise(canvas, decode, self._schedule, model.draw, model.vocabulary, self._generator, race):
             self._steps += 1
             yield state
 
@@ -177,25 +179,41 @@ class Writing:
         for canvas in canvases:
             keep = self._fill.options.alternatives if canvas is canvases[-1] else 1
             view = yield from self._shelf.read(prefix)
-            earlier, answers = answers[0] if answers else None, []
-            for state in self._denoise(view, canvas.repeated(keep), keep):
-                found = [self._answer(canvas, state, row).behind(earlier) for row in range(len(state.rows))]
-                best = max(found, key=lambda answer: answer.score)
-                yield Draft(self._written(best), self._steps, most_steps * len(canvases))
-                over = state.finished.tolist()
-                answers += [one for one, ended in zip(found, over, strict=True) if ended or state.number == most_steps]
+            race = Race(keep, partial(self._fit, view, _followers(canvas)))
+            earlier, ended = answers[0] if answers else None, []
+            for state in self._denoise(view, canvas.repeated(keep), race):
+                shown = self._answer(canvas, state, 0, 0.0).behind(earlier)
+                yield Draft(self._written(shown), self._steps, most_steps * len(canvases))
+                over = state.finished | (state.number == most_steps)
+                ended += [state.only(row) for row in over.nonzero()]
+            answers = [
+                self._answer(canvas, state, 0, race.judge(state).item() if len(ended) > 1 else 0.0).behind(earlier)
+                for state in ended
+            ]
             answers = sorted(answers, key=lambda answer: answer.score, reverse=True)[:keep]
             prefix = prefix + [index for index in answers[0].canvas if index not in self._unwritten]
             if not self._fill.further and any(index in self._model.ends for index in answers[0].ids):
                 break
         return answers
 
-    def _answer(self, canvas: Canvas, state: State, row: int) -> _Answer:
+    def _fit(self, view: Prefix, followers: int, state: State) -> Tensor:
+        """How well what is pinned behind the first hole follows from what is written: its log-probability, read from
+        left to right as the encoder reads. How sure the canvas is of itself would prefer the shortest. B"""
+        ids, counted = [], []
+        for tokens, free in zip(state.best.tolist(), state.free.tolist(), strict=True):
+            end = len(free) - free[::-1].index(True) + followers
+            kept = [place for place in range(end) if tokens[place] != self._model.delete]
+            ids.append(torch.tensor([tokens[place] for place in kept]))
+            counted.append(torch.tensor([not free[place] and place > free.index(True) for place in kept]))
+        stacked = (pad_sequence(rows, batch_first=True).to(self._model.device) for rows in (ids, counted))
+        return self._model.likelihood(view, *stacked)
+
+    def _answer(self, canvas: Canvas, state: State, row: int, score: float) -> _Answer:
         ids, sure = state.best[row].tolist(), state.confidence[row].tolist()
         holes = canvas.hole[int(state.rows[row]) % len(canvas.hole)].tolist()
         inside = [place for place, hole in enumerate(holes) if hole != OUTSIDE]
         taken = ([values[place] for place in inside] for values in (ids, sure, holes))
-        return _Answer(state.score[row].item(), *taken, canvas=ids)
+        return _Answer(score, *taken, canvas=ids)
 
     def _written(self, answer: _Answer) -> tuple[Written, ...]:
         """The text of every hole, with its manners mended."""
@@ -210,6 +228,12 @@ class Writing:
             texts.append(Written(mended, carry(settled, text, mended)))
             before += mended + "".join(fill.gaps[hole : hole + 1])
         return tuple(texts)
+
+
+def _followers(canvas: Canvas) -> int:
+    """How many of the tokens behind the last hole every candidate has, as far as they are worth a look."""
+    trailing = (~canvas.free).flip(-1).cumprod(-1).sum(-1)
+    return min(RIGHT_CONTEXT, int(trailing.min()))
 
 
 def _differing(alternatives: list[Alternative]) -> tuple[Alternative, ...]:

@@ -1,5 +1,7 @@
 """Rows of tokens with holes in them, cut into canvases."""
 
+from itertools import pairwise
+
 import pytest
 
 from palimpsest.engine.canvas import OPEN_LENGTH, OUTSIDE, Row, cut, fitting, lay_out, offers
@@ -46,8 +48,8 @@ def test_what_goes_on_unknown_ends_with_the_row():
 def test_a_long_row_is_cut_so_that_each_part_fits_and_the_last_sees_what_follows(length, right):
     whole = row([5], length - 1) if length > 1 else row(1)
     parts = cut(whole, right, 256)
-    assert sum((part.ids for part in parts), []) == whole.ids
-    assert sum((part.free for part in parts), []) == whole.free
+    assert [index for part in parts for index in part.ids] == whole.ids
+    assert [free for part in parts for free in part.free] == whole.free
     assert all(0 < len(part) <= 256 for part in parts)
     assert len(parts[-1]) <= 256 - min(right, 8)
     assert len(parts) <= length // 128 + 1
@@ -61,7 +63,7 @@ def test_a_selection_is_offered_half_as_much_again_and_a_caret_an_open_length():
 def test_without_a_delete_token_several_lengths_are_tried():
     candidates = offers([8, 0], None, elastic=False)
     assert [candidate[0] for candidate in candidates] == [4, 6, 8, 10, 12, 16]
-    assert all(a < b for (_, a), (_, b) in zip(candidates, candidates[1:], strict=False))
+    assert all(a < b for (_, a), (_, b) in pairwise(candidates))
     assert offers([1], None, elastic=False) == [[1], [2]]
 
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 
-from palimpsest.engine import Done, Fill, Options, open_backend
+from palimpsest.engine import Done, Fill, Options
 from palimpsest.engine.canvas import OUTSIDE, Canvas, Row, lay_out
-from palimpsest.engine.denoise import denoise
+from palimpsest.engine.denoise import Race, begin, denoise, step
+from palimpsest.engine.local import LocalBackend
 from palimpsest.engine.manners import mend
 from palimpsest.engine.sampler import draw_as_released
 
@@ -62,11 +63,11 @@ def all_free(width):
     return lay_out([row], None, width, 0)
 
 
-def steps(model, canvas, seed=0, decode=None, keep=None, **changes):
+def steps(model, canvas, seed=0, decode=None, race=None, **changes):
     schedule = dataclasses.replace(model.schedule, **changes)
     decode = decode or partial(model.decode, read(model))
     generator = torch.Generator().manual_seed(seed)
-    return denoise(canvas, decode, schedule, model.draw, model.vocabulary, generator, keep)
+    return denoise(canvas, decode, schedule, model.draw, model.vocabulary, generator, race)
 
 
 def test_pins_survive_every_step(model):
@@ -150,9 +151,27 @@ def test_a_seed_repeats_and_another_differs(model):
 
 def test_losing_lengths_are_dropped_until_as_many_are_left_as_wanted(model):
     canvas = a_canvas(model, 2, 4, 8, 12, 20)
-    sizes = [state.rows.tolist() for state in steps(model, canvas, keep=2, confidence=0.0, max_steps=6)]
-    assert [len(rows) for rows in sizes] == [5, 3, 2, 2, 2, 2]
-    assert all(set(later) <= set(earlier) for earlier, later in pairwise(sizes))
+    merits = torch.tensor([3.0, 1.0, 5.0, 2.0, 4.0])
+    race = Race(2, lambda state: merits[state.rows])
+    seen = [state.rows.tolist() for state in steps(model, canvas, race=race, confidence=0.0, max_steps=6)]
+    assert seen == [[0, 1, 2, 3, 4], [2, 4, 0], [2, 4], [2, 4], [2, 4], [2, 4]]
+
+
+def test_a_canvas_goes_on_as_it_would_have_when_others_are_left_out(model):
+    """Choosing rows takes everything of theirs along, what conditions their next step among it."""
+    canvas = a_canvas(model, 3, 9, 6)
+    generator = torch.Generator().manual_seed(0)
+    first = step(
+        begin(canvas, model.vocabulary, generator),
+        partial(model.decode, read(model)),
+        model.schedule,
+        model.draw,
+        generator,
+    )
+    chosen = first.only(torch.tensor([2, 0]))
+    assert chosen.rows.tolist() == [2, 0]
+    assert torch.equal(chosen.guess, torch.cat([first.guess[12:18], first.guess[:3]]))
+    assert torch.equal(chosen.best, first.best[[2, 0]])
 
 
 def test_a_canvas_decodes_the_same_alone_and_among_others(model):
@@ -207,7 +226,7 @@ class OneHot(LogitsProcessor):
     def __init__(self, canvas):
         self.canvas = canvas
 
-    def __call__(self, input_ids, scores):
+    def __call__(self, input_ids, scores):  # noqa: ARG002  (transformers gives both)
         known = torch.full_like(scores, -torch.inf).scatter_(-1, self.canvas.ids[..., None], 0.0)
         return torch.where(self.canvas.free[..., None], scores, known)
 
@@ -240,7 +259,7 @@ def test_with_pins_it_is_the_released_method_told_of_them(model, monkeypatch, se
 def test_over_several_blocks_it_is_the_released_method(model):
     """A long fill at the end of a document against generate(): each finished canvas becomes a part of the prefix."""
     model, width, seed = as_released(model), model.canvas_limit, 4
-    backend = open_backend()
+    backend = LocalBackend()
     backend.use(model)
     before = "import os\n\n\ndef main():\n"
     ids = [2, *encode(model, before)]

@@ -1,6 +1,7 @@
 """The engine's thread: newest wins, stopping takes one step, nothing kills it."""
 
 import queue
+import threading
 
 import pytest
 
@@ -12,6 +13,8 @@ from palimpsest.engine import (
     Failed,
     Fill,
     Options,
+    Progress,
+    Reading,
     Ready,
     Stopped,
     open_backend,
@@ -83,7 +86,7 @@ def test_the_newest_fill_wins(engine, events):
     waiting = engine.submit(LONG)
     newest = engine.submit(SHORT)
     events.until(newest, Done)
-    ends = {job: event for job, event in events.rest() if not isinstance(event, Draft | Ready)}
+    ends = {job: event for job, event in events.rest() if not isinstance(event, Progress | Ready)}
     assert isinstance(ends[first], Stopped)
     assert isinstance(ends[waiting], Stopped)
 
@@ -103,14 +106,81 @@ def test_closing_ends_every_job(events):
     events.until(running, Draft)
     waiting = engine.submit(LONG)
     engine.close()
-    ends = {job: event for job, event in events.rest() if not isinstance(event, Draft | Ready)}
+    ends = {job: event for job, event in events.rest() if not isinstance(event, Progress | Ready)}
     assert ends == {running: Stopped(), waiting: Stopped()}
 
 
 def test_an_error_ends_its_job_only(engine, events):
-    too_long = engine.submit(Fill("", "", selected="word " * 500))
+    too_long = engine.submit(Fill("", "", selected="word " * 3000))
     assert "shorter" in events.until(too_long, Failed).message
     events.until(engine.submit(SHORT), Done)
+
+
+class Watched:
+    """The shipped backend; tells what became of each warming."""
+
+    def __init__(self):
+        self._backend, self.warmed = open_backend(), queue.Queue()
+        self.begun = threading.Event()
+
+    def load(self):
+        return self._backend.load()
+
+    def warm(self, fill):
+        total = told = 0
+        try:
+            for reading in self._backend.warm(fill):
+                told, total = told + 1, reading.total
+                self.begun.set()
+                yield reading
+        finally:
+            self.warmed.put((told, total))
+
+    def fill(self, fill):
+        yield from self._backend.fill(fill)
+
+    def close(self):
+        self._backend.close()
+
+
+@pytest.fixture
+def watched(events):
+    backend = Watched()
+    engine = Engine(lambda: backend, events)
+    yield engine, backend
+    engine.close()
+
+
+FAR = Fill("some words of a long text\n" * 400, "\n", options=Options(seed=1, length=2))
+
+
+def test_warming_spares_the_fill_its_reading(watched, events):
+    engine, backend = watched
+    engine.warm(FAR)
+    told, _ = backend.warmed.get(timeout=60)
+    assert told > 20
+    job = engine.submit(FAR)
+    events.until(job, Done)
+    assert not [event for number, event in events.seen if number == job and isinstance(event, Reading)]
+
+
+def test_warming_gives_way_to_a_fill_and_what_was_read_stays(watched, events):
+    engine, backend = watched
+    engine.warm(FAR)
+    assert backend.begun.wait(60)
+    job = engine.submit(FAR)
+    told, total = backend.warmed.get(timeout=60)
+    assert 64 * told < total - 64, "it went on to the end"
+    events.until(job, Done)
+    readings = [event for number, event in events.seen if number == job and isinstance(event, Reading)]
+    assert readings[0].done == 64 * (told + 1)
+
+
+def test_what_cannot_be_filled_is_not_warmed_and_nothing_is_said(watched, events):
+    engine, _ = watched
+    engine.warm(Fill("a", "b", options=Options(think=True)))
+    events.until(engine.submit(SHORT), Done)
+    assert not [event for _, event in events.seen if isinstance(event, Failed)]
 
 
 class Breaks:

@@ -1,9 +1,7 @@
 """Good manners at the edges of a hole, on real code and prose."""
 
-import asyncio
 import random
 import re
-import string
 import textwrap
 from pathlib import Path
 
@@ -11,9 +9,8 @@ import pytest
 
 from palimpsest.engine.manners import carry, mend, unmatched
 
-CODE = [Path(module.__file__) for module in (textwrap, string, random)] + [
-    Path(asyncio.__file__).with_name(name) for name in ("base_events.py", "streams.py", "tasks.py")
-]
+LIBRARY = Path(textwrap.__file__).parent
+CODE = [LIBRARY / name for name in ("textwrap.py", "string.py", "random.py", "asyncio/tasks.py", "asyncio/streams.py")]
 PROSE = [Path(__file__).parents[1] / name for name in ("README.md", "LICENSE", "CHANGELOG.md")]
 
 

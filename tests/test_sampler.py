@@ -81,7 +81,9 @@ def test_a_rising_temperature_is_refused():
         ("entropy_bound", (-1, float("nan"))),
         ("confidence", (-1,)),
         ("alternatives", (0, 1.5, 1000)),
-        ("max_steps", (0, 2.5)),
+        ("max_steps", (0, 2.5, 2**64)),
+        ("seed", (-1, 2**64)),
+        ("length", (0, -1, 5000)),
     ],
 )
 def test_options_say_what_is_wrong(name, values):

@@ -10,6 +10,7 @@ from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.session import FillSession, Verdict
 from palimpsest.app.window import Window
 from palimpsest.engine import Alternative, Done, Written, open_backend
+from palimpsest.engine.local import LocalBackend
 
 ORIGINAL = REAL_FILE.read_text()
 LINE = 151
@@ -357,3 +358,23 @@ def test_an_enormous_selection_is_told_at_once(window):
     window.fill_in()
     assert not window.filling
     assert "select a shorter stretch" in window.status.currentMessage()
+
+
+@pytest.mark.parametrize("choosing", ["menu", "ask bar"])
+def test_while_the_user_chooses_the_engine_reads(window, run, monkeypatch, choosing):
+    warmed, warm = [], LocalBackend.warm
+    monkeypatch.setattr(LocalBackend, "warm", lambda self, fill: warmed.append(fill) or warm(self, fill))
+    selected = select_line(window)
+
+    async def story():
+        if choosing == "menu":
+            where = window.editor.cursorRect().center()
+            window._show_menu(QContextMenuEvent(QContextMenuEvent.Reason.Mouse, where, where))
+            window._context.close()
+        else:
+            window.ask_rewrite()
+        await until(lambda: warmed)
+
+    run(story())
+    assert warmed[0].before + selected + warmed[0].after == ORIGINAL
+    assert not window.filling
