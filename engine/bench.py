@@ -25,8 +25,14 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from statistics import mean, median
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import LogitsProcessor, LogitsProcessorList
 
 from palimpsest.engine import Done, Draft, EngineError, Fill, Options
+from palimpsest.engine.canvas import Canvas, Row, lay_out
 from palimpsest.engine.local import LocalBackend
 from palimpsest.engine.model import Model, load_model
 
@@ -131,51 +137,37 @@ def growth(backend: LocalBackend, count: int) -> dict[str, float | None]:
     return {"fills": count, "rss_growth_mb": None if early is None or late is None else round(late - early, 1)}
 
 
+class OneHot(LogitsProcessor):
+    """Makes generate() certain of the pins of ``canvas``."""
+
+    def __init__(self, canvas: Canvas):
+        self.canvas = canvas
+
+    def __call__(self, input_ids, scores):  # noqa: ARG002  (transformers gives both)
+        known = torch.full_like(scores, -torch.inf).scatter_(-1, self.canvas.ids[..., None], 0.0)
+        return torch.where(self.canvas.free[..., None], scores, known)
+
+
 def against_transformers(backend: LocalBackend, model: Model, runs: int) -> dict[str, float]:
-    """Fills of one hole by generate() and by us, in turns; ours with nothing cached, as generate() has it."""
-    import torch
-    from transformers import LogitsProcessor, LogitsProcessorList
-
-    from palimpsest.engine.canvas import Row, lay_out
-
-    class OneHot(LogitsProcessor):
-        """Makes generate() certain of the pins."""
-
-        def __call__(self, input_ids, scores):  # noqa: ARG002  (transformers gives both)
-            known = torch.full_like(scores, -torch.inf).scatter_(-1, canvas.ids[..., None], 0.0)
-            return torch.where(canvas.free[..., None], scores, known)
-
+    """Fills of one hole by us, with nothing cached, and by generate(), in turns."""
     before, _, after = a_hole()
-    encode = model.tokenizer.encode
-    ids = torch.tensor([[model.tokenizer.token_to_id("<bos>"), *encode(before, add_special_tokens=False).ids]])
-    right = encode(after, add_special_tokens=False).ids
+    prefix, right = (model.tokenizer.encode(text, add_special_tokens=False).ids for text in (before, after))
+    ids = torch.tensor([[model.tokenizer.token_to_id("<bos>"), *prefix]])
     row = Row()
     row.open(FREE_TOKENS, 0)
     narrow = lay_out([row], right, model.canvas_limit, model.ends[0])
-    rest = model.canvas_limit - FREE_TOKENS
-    own = lay_out([row], right, model.canvas_limit, model.ends[0])
-    row.pin(right[:rest])
+    row.pin(right[: model.canvas_limit - FREE_TOKENS])
     own = lay_out([row], None, model.canvas_limit, model.ends[0])
-    config = model.network.config
-    times: dict[str, list[float]] = {"ours": [], "own canvas": [], "narrow canvas": []}
+    times: dict[str, list[float]] = {"ours": [], "own": [], "narrow": []}
     for seed in range(runs + 1):
         backend.use(model)
-        options = Options(seed=seed, length=FREE_TOKENS)
-        times["ours"].append(timed(backend, Fill(before, after, options=options))[2])
-        for name, canvas in (("own canvas", own), ("narrow canvas", narrow)):
-            width = config.canvas_length = canvas.ids.shape[1]
+        fill = Fill(before, after, options=Options(seed=seed, length=FREE_TOKENS))
+        times["ours"].append(timed(backend, fill)[2])
+        for name, canvas in (("own", own), ("narrow", narrow)):
             torch.manual_seed(seed)
             began = time.perf_counter()
-            start = torch.where(canvas.free, torch.randint(model.vocabulary, canvas.ids.shape), canvas.ids)
-            model.network.generate(
-                ids,
-                max_new_tokens=width,
-                eos_token_id=None,
-                decoder_input_ids=start,
-                logits_processor=LogitsProcessorList([OneHot()]),
-            )
+            generate(model, ids, canvas)
             times[name].append(1e3 * (time.perf_counter() - began))
-    config.canvas_length = own.ids.shape[1]
     ours, theirs, same = (median(values[1:]) for values in times.values())
     return {
         "transformers_fill_ms": round(theirs, 1),
@@ -183,6 +175,17 @@ def against_transformers(backend: LocalBackend, model: Model, runs: int) -> dict
         "ratio_vs_transformers": round(theirs / ours, 2),
         "ratio_vs_transformers_same_canvas": round(same / ours, 2),
     }
+
+
+def generate(model: Model, ids: Tensor, canvas: Canvas) -> None:
+    """One canvas by transformers' own generate()."""
+    network: Any = model.network
+    own, width = network.config.canvas_length, canvas.ids.shape[1]
+    start = torch.where(canvas.free, torch.randint(model.vocabulary, canvas.ids.shape), canvas.ids)
+    processors = LogitsProcessorList([OneHot(canvas)])
+    network.config.canvas_length = width
+    network.generate(ids, max_new_tokens=width, eos_token_id=None, decoder_input_ids=start, logits_processor=processors)
+    network.config.canvas_length = own
 
 
 def peak_rss_mb() -> float | None:

@@ -4,7 +4,9 @@ Everything here is about text alone, and errs on the side of leaving it as it is
 """
 
 import difflib
+import itertools
 import re
+from collections.abc import Sequence
 from functools import reduce
 
 PAIRS = {"(": ")", "[": "]", "{": "}"}
@@ -32,10 +34,24 @@ def carry(settled: tuple[float, ...], text: str, mended: str) -> tuple[float, ..
     """How settled the characters of ``mended`` are, from those of ``text``; what was added is certain."""
     if text == mended:
         return settled
+    # Lines are paired first: comparing thousands of characters would take longer than a denoising step.
+    old, new = text.splitlines(keepends=True), mended.splitlines(keepends=True)
+    places = [0, *itertools.accumulate(map(len, old))]
     carried: list[float] = []
-    for kind, start, end, first, last in difflib.SequenceMatcher(None, text, mended, autojunk=False).get_opcodes():
-        carried += settled[start:end] if kind == "equal" else [1.0] * (last - first)
+    for _, start, end, first, last in _changes([*map(str.strip, old)], [*map(str.strip, new)]):
+        if end - start == last - first:
+            for number, line, changed in zip(range(start, end), old[start:end], new[first:last], strict=True):
+                for kind, left, right, begin, stop in _changes(line, changed):
+                    kept = settled[places[number] + left : places[number] + right]
+                    carried += kept if kind == "equal" else [1.0] * (stop - begin)
+        else:
+            carried += [1.0] * sum(map(len, new[first:last]))
     return tuple(carried)
+
+
+def _changes(old: Sequence[str], new: Sequence[str]) -> Sequence[tuple[str, int, int, int, int]]:
+    """What makes ``new`` of ``old``, as difflib's opcodes."""
+    return difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
 
 
 def _whole(text: str, *_around: str) -> str:

@@ -1,6 +1,5 @@
 """One fill by the model on this machine, from the request to the finished text."""
 
-import difflib
 import itertools
 import secrets
 import time
@@ -9,12 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
-from palimpsest.engine import prompt
+from palimpsest.engine import prompt, ranking
 from palimpsest.engine.cache import Prefix, Shelf
-from palimpsest.engine.canvas import OUTSIDE, RIGHT_CONTEXT, Canvas, Row, cut, fitting, lay_out, offers
+from palimpsest.engine.canvas import OUTSIDE, Canvas, Row, cut, fitting, lay_out, offers
 from palimpsest.engine.denoise import Race, State, denoise
 from palimpsest.engine.errors import RequestError
 from palimpsest.engine.manners import REACH, carry, mend
@@ -22,7 +19,6 @@ from palimpsest.engine.model import Model
 from palimpsest.engine.request import Alternative, Done, Draft, Fill, Progress, Reading, Thought, Written
 
 MOST_THOUGHTS = 4  # canvases
-SAME = 0.9  # of difflib's ratio: alternatives as like as this are one
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,7 @@ class Writing:
         # 3. Write them.
         answers = yield from self._write(prefix, rows)
         # 4. Rank what differs.
-        alternatives = _differing([Alternative(self._written(answer), answer.score) for answer in answers])
+        alternatives = ranking.differing([Alternative(self._written(answer), answer.score) for answer in answers])
         tokens = sum(index not in self._unwritten for index in answers[0].ids)
         yield Done(alternatives, self._steps, tokens, time.monotonic() - self._began, self._seed, thought)
 
@@ -179,7 +175,7 @@ class Writing:
         for canvas in canvases:
             keep = self._fill.options.alternatives if canvas is canvases[-1] else 1
             view = yield from self._shelf.read(prefix)
-            race = Race(keep, partial(self._fit, view, _followers(canvas)))
+            race = Race(keep, ranking.judge(self._model, view, canvas))
             earlier, ended = answers[0] if answers else None, []
             for state in self._denoise(view, canvas.repeated(keep), race):
                 shown = self._answer(canvas, state, 0, 0.0).behind(earlier)
@@ -195,18 +191,6 @@ class Writing:
             if not self._fill.further and any(index in self._model.ends for index in answers[0].ids):
                 break
         return answers
-
-    def _fit(self, view: Prefix, followers: int, state: State) -> Tensor:
-        """How well what is pinned behind the first hole follows from what is written: its log-probability, read from
-        left to right as the encoder reads. How sure the canvas is of itself would prefer the shortest. B"""
-        ids, counted = [], []
-        for tokens, free in zip(state.best.tolist(), state.free.tolist(), strict=True):
-            end = len(free) - free[::-1].index(True) + followers
-            kept = [place for place in range(end) if tokens[place] != self._model.delete]
-            ids.append(torch.tensor([tokens[place] for place in kept]))
-            counted.append(torch.tensor([not free[place] and place > free.index(True) for place in kept]))
-        stacked = (pad_sequence(rows, batch_first=True).to(self._model.device) for rows in (ids, counted))
-        return self._model.likelihood(view, *stacked)
 
     def _answer(self, canvas: Canvas, state: State, row: int, score: float) -> _Answer:
         ids, sure = state.best[row].tolist(), state.confidence[row].tolist()
@@ -228,23 +212,3 @@ class Writing:
             texts.append(Written(mended, carry(settled, text, mended)))
             before += mended + "".join(fill.gaps[hole : hole + 1])
         return tuple(texts)
-
-
-def _followers(canvas: Canvas) -> int:
-    """How many of the tokens behind the last hole every candidate has, as far as they are worth a look."""
-    trailing = (~canvas.free).flip(-1).cumprod(-1).sum(-1)
-    return min(RIGHT_CONTEXT, int(trailing.min()))
-
-
-def _differing(alternatives: list[Alternative]) -> tuple[Alternative, ...]:
-    """Those that say something else than all better ones."""
-    kept: list[Alternative] = []
-    for one in alternatives:
-        if not any(_like(one, other) for other in kept):
-            kept.append(one)
-    return tuple(kept)
-
-
-def _like(one: Alternative, other: Alternative) -> bool:
-    texts = ["\0".join(written.text for written in alternative.holes) for alternative in (one, other)]
-    return difflib.SequenceMatcher(None, *texts, autojunk=False).ratio() >= SAME

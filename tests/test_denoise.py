@@ -6,9 +6,10 @@ from itertools import pairwise, takewhile
 
 import pytest
 import torch
-from transformers import LogitsProcessor, LogitsProcessorList
+from transformers import LogitsProcessorList
 
 from palimpsest.engine import Done, Fill, Options
+from palimpsest.engine.bench import OneHot
 from palimpsest.engine.canvas import OUTSIDE, Canvas, Row, lay_out
 from palimpsest.engine.denoise import Race, begin, denoise, step
 from palimpsest.engine.local import LocalBackend
@@ -170,6 +171,8 @@ def test_a_canvas_goes_on_as_it_would_have_when_others_are_left_out(model):
     )
     chosen = first.only(torch.tensor([2, 0]))
     assert chosen.rows.tolist() == [2, 0]
+    assert first.guess is not None
+    assert chosen.guess is not None
     assert torch.equal(chosen.guess, torch.cat([first.guess[12:18], first.guess[:3]]))
     assert torch.equal(chosen.best, first.best[[2, 0]])
 
@@ -218,17 +221,6 @@ def test_without_pins_it_is_the_released_method(model):
     ours = list(steps(model, all_free(width), 5, partial(model.decode, read_ids(model, ids)), max_steps=6))
     _, theirs = generate(model, ids, 5, max_new_tokens=width, max_denoising_steps=6, eos_token_id=None)
     assert_same_steps(ours, theirs)
-
-
-class OneHot(LogitsProcessor):
-    """Makes generate() certain of the pins."""
-
-    def __init__(self, canvas):
-        self.canvas = canvas
-
-    def __call__(self, input_ids, scores):  # noqa: ARG002  (transformers gives both)
-        known = torch.full_like(scores, -torch.inf).scatter_(-1, self.canvas.ids[..., None], 0.0)
-        return torch.where(self.canvas.free[..., None], scores, known)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -147,3 +147,9 @@ def test_what_was_kept_is_as_settled_as_before_and_what_was_added_is_certain():
     settled = carry((0.1, 0.2, 0.3, 0.4, 0.5), "f(a  ", "f(a)")
     assert settled == (0.1, 0.2, 0.3, 1.0)
     assert carry((0.5,), "a", "a") == (0.5,)
+    lines = [f"line {number} of text  \n" for number in range(300)]
+    settled = tuple(number / 300 for number, line in enumerate(lines) for _ in line)
+    mended = "".join(line.rstrip() + "\n" for line in lines)
+    assert carry(settled, "".join(lines), mended) == tuple(
+        number / 300 for number, line in enumerate(lines) for _ in line.rstrip() + "\n"
+    )

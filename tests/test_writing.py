@@ -194,7 +194,7 @@ def test_without_a_delete_token_the_length_is_found_among_candidates(tiny):
     lengths = set()
     for seed in range(6):
         fill = at_line(LINE, selected=LINE, options=Options(seed=seed, max_steps=6, alternatives=3))
-        progress, done = run(backend, fill)
+        _, done = run(backend, fill)
         lengths.add(done.tokens)
         assert len(done.alternatives) == 3
     assert lengths <= {round(selected * scale) for scale in SCALES}
