@@ -14,6 +14,7 @@ from torch import Tensor
 
 from palimpsest.engine.request import Reading
 
+STEP = 32  # tokens: in such pieces the rest behind the last whole chunk is read
 LEAST_CAPACITY = 512  # tokens; storage doubles from here
 
 
@@ -112,33 +113,38 @@ class Prefix:
 class Shelf:
     """The caches of the last few texts, together at most about ``limit`` tokens.
 
-    Texts are read in chunks that lie where they lie in every text, and only whole chunks are kept: what a fill sees of
-    its prefix is the same to the bit whether it was cached or not. ``encode(cache, ids)`` appends ids.
+    Texts are read in pieces that lie where they lie in every text: chunks, which are kept, and a rest in smaller steps,
+    which is kept until the chunks before it change. So what a fill sees of its prefix is the same to the bit, whatever
+    was cached. ``encode(cache, ids)`` appends ids; ``chunk`` is a multiple of STEP.
     """
 
     def __init__(self, encode: Callable, windows: Sequence[int | None], chunk: int, limit: int):
         self._encode, self._windows, self._chunk, self._limit = encode, windows, chunk, limit
         self._caches: list[PrefixCache] = []  # the last used comes last
-        self._last: tuple[list[int], Prefix] | None = None
+        self._base: list[int] = []  # the ids of the whole chunks before the rests
+        self._rests: dict[int, tuple[list[int], Prefix]] = {}  # by length
 
     def read(self, ids: list[int]) -> Generator[Reading, None, Prefix]:
-        """The prefix ``ids`` (one at least), reading what no cache holds. Tells when that takes several steps."""
-        if self._last and self._last[0] == ids:
-            return self._last[1]
-        self._last = None  # its keys and values may be overwritten from here on
-        cache = self._find(ids)
-        chunk = self._chunk
+        """The prefix ``ids`` (one at least), reading what no cache holds. Tells after each chunk."""
+        cache, chunk = self._find(ids), self._chunk
         whole = len(ids) // chunk * chunk
         known = min(whole, shared(cache.ids, ids) // chunk * chunk)
         if known < whole:
             del cache.ids[known:]
+        if self._base != ids[:whole] or known < whole:
+            self._base, self._rests = ids[:whole], {}  # they look at what is about to be overwritten
         for start in range(known, whole, chunk):
             self._encode(cache, ids[start : start + chunk])
             yield Reading(cache.length, len(ids))
         prefix = Prefix(cache, whole)
-        if whole < len(ids):
-            self._encode(prefix, ids[whole:])
-        self._last = ids, prefix
+        ends = [*range(whole + STEP, len(ids), STEP), len(ids)] if whole < len(ids) else []
+        for end in ends:
+            rest, longer = self._rests.get(end, ([], prefix))
+            if rest != ids[whole:end]:
+                longer = prefix.seen_by(1)
+                self._encode(longer, ids[prefix.length : end])
+                self._rests[end] = ids[whole:end], longer
+            prefix = longer
         return prefix
 
     def _find(self, ids: Sequence[int]) -> PrefixCache:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 RIGHT_CONTEXT = 24  # tokens after the last hole that are worth a wider canvas
 LEAST_RIGHT_CONTEXT = 8  # tokens after the last hole that every canvas before them leaves room for
-WIDTH_STEP = 32  # canvases come in multiples of this width
+WIDTH_STEP = 16  # canvases come in multiples of this width
 OPEN_LENGTH = 32  # tokens offered where nothing says how long the text will be
 OUTSIDE = -1  # the hole of what stands between and around the holes
 

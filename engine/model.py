@@ -95,7 +95,7 @@ class Model:
         known, new = cache.length, len(ids)
         encoder: Any = self.network.model.encoder.language_model
         hidden = encoder.embed_tokens(torch.tensor([ids], device=self.device))
-        self._layers(encoder, hidden, known, self._masks(known, new), cache)
+        self._layers(encoder, hidden, known, self._masks(known, new), cache, keys_only=True)
         cache.grow(ids)
 
     @torch.inference_mode()
@@ -138,13 +138,20 @@ class Model:
         cap = self.network.final_logit_softcapping
         return torch.tanh(logits / cap) * cap
 
-    def _layers(self, stack: Any, hidden: Tensor, start: int, masks: dict, cache: PrefixCache | Prefix) -> Tensor:
-        """Run the transformer layers of encoder or decoder on tokens that stand at ``start`` and after."""
-        kinds = self._kinds
+    def _layers(
+        self, stack: Any, hidden: Tensor, start: int, masks: dict, cache: PrefixCache | Prefix, keys_only: bool = False
+    ) -> Tensor:
+        """Run the layers of encoder or decoder on tokens at ``start`` and after; ``keys_only`` leaves out what the last
+        layer does behind its keys and values."""
         positions = torch.arange(start, start + hidden.shape[1], device=self.device)[None]
-        rotary = {kind: stack.rotary_emb(hidden, positions, kind) for kind in set(kinds)}
-        for layer, kind in zip(stack.layers, kinds, strict=True):
-            hidden = layer(hidden, position_embeddings=rotary[kind], attention_mask=masks[kind], past_key_values=cache)
+        rotary = {kind: stack.rotary_emb(hidden, positions, kind) for kind in set(self._kinds)}
+        *_, last = stack.layers
+        for layer, kind in zip(stack.layers, self._kinds, strict=True):
+            look = {"position_embeddings": rotary[kind], "attention_mask": masks[kind], "past_key_values": cache}
+            if keys_only and layer is last:
+                layer.self_attn(layer.input_layernorm(hidden), **look)
+            else:
+                hidden = layer(hidden, **look)
         return hidden
 
     def _masks(self, known: int, new: int) -> dict[str, Tensor]:
@@ -203,5 +210,5 @@ def load_model(checkpoint: str | Path | None = None) -> Model:
         delete=tokenizer.token_to_id("<del>"),
         chats=has_chat_template(folder),
         draw=draw_by_inversion if device.type == "cpu" else draw_as_released,
-        chunk=64 if device.type == "cpu" else 512,
+        chunk=128 if device.type == "cpu" else 512,
     )

@@ -272,7 +272,7 @@ def test_typing_before_a_hole_in_a_file_longer_than_the_prefix_keeps_most_of_the
     costs = []
     for place in (0, 30, 31, 60, 100):
         costs.append(len(list(backend.warm(Fill(text[: len(text) - 2000 + place], "")))))
-    assert costs[0] > 40
+    assert costs[0] > 20
     assert max(costs[1:]) <= 2
 
 
