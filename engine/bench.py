@@ -4,12 +4,13 @@
 
 All holes are in files of the standard library. Times are medians in milliseconds. Reported, beside the plain times:
 
-mean_steps_fraction    mean denoising steps of fills of single lines, as a share of the most allowed; and how many of
+mean_steps_fraction    mean denoising steps of fills of lines and words, as a share of the most allowed; and how many of
                        those fills were exact, with the early stop and when all steps run
 ratio_cold_over_warm   first draft in a document of 2,000 tokens: nothing read yet, over one character typed since
 rss_growth_mb          growth of the most memory held, from the first 50 fills to the last of --fills
 ratio_vs_transformers  fill of as many free tokens by transformers' generate(), told of the pins by a logits processor,
-                       over ours with nothing cached; on the checkpoint's own canvas, and on one as narrow as ours
+                       over ours with nothing cached; also for generate() on a canvas as narrow as ours (same_canvas),
+                       and for ours with its prefix read before, as the editor does while the user chooses (warm)
 key_*                  key press to paint while a fill runs, in a window of its own process
 """
 
@@ -17,6 +18,7 @@ import argparse
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import textwrap
@@ -36,6 +38,7 @@ from palimpsest.engine.canvas import Canvas, Row, lay_out
 from palimpsest.engine.local import LocalBackend
 from palimpsest.engine.model import Model, load_model
 
+LIBRARY = Path(textwrap.__file__).parent
 FREE_TOKENS = 20
 LINE = 151  # of textwrap.py: the body of an if
 DOCUMENT = 2000  # tokens
@@ -44,7 +47,7 @@ FILES = ["argparse.py", "difflib.py", "textwrap.py", "tarfile.py", "typing.py"]
 
 def a_hole(line: int = LINE, file: str = "textwrap.py") -> tuple[str, str, str]:
     """The text before a line of a standard library file, the line, and the text after."""
-    lines = (Path(textwrap.__file__).parent / file).read_text("utf-8").split("\n")
+    lines = (LIBRARY / file).read_text("utf-8").split("\n")
     return "\n".join(lines[: line - 1]) + "\n", lines[line - 1], "\n" + "\n".join(lines[line:])
 
 
@@ -80,12 +83,11 @@ def fills(backend: LocalBackend, runs: int) -> dict[str, float]:
 def steps(backend: LocalBackend, model: Model, count: int) -> dict[str, float]:
     """What the early stop saves, and what it loses."""
     stopped, whole, shares = [], [], []
-    for seed, (before, line, after) in enumerate(islice(lines(), count)):
-        indentation = line[: len(line) - len(line.lstrip())]
+    for seed, (before, truth, after) in enumerate(islice(holes(), count)):
         for exact, confidence in ((stopped, None), (whole, 0.0)):
             options = Options(seed=seed, confidence=confidence)
-            done, _, _ = timed(backend, Fill(before + indentation, after, options=options))
-            exact.append(done.text == line.strip())
+            done, _, _ = timed(backend, Fill(before, after, options=options))
+            exact.append(done.text == truth)
             if confidence is None:
                 shares.append(done.steps / model.schedule.max_steps)
     return {
@@ -95,20 +97,22 @@ def steps(backend: LocalBackend, model: Model, count: int) -> dict[str, float]:
     }
 
 
-def lines() -> Iterator[tuple[str, str, str]]:
-    """Single lines of the files in turn, always the same ones, with at most 4,000 characters around them."""
+def holes() -> Iterator[tuple[str, str, str]]:
+    """Lines without their indentation and words of the files in turn, always the same ones: the text before, the truth
+    and the text after, at most 4,000 characters around it."""
     rng = random.Random(0)
+    texts = [(LIBRARY / file).read_text("utf-8") for file in FILES]
+    places = [[list(re.finditer(kind, text, re.MULTILINE)) for kind in (r"\S.*\S$", r"\w+")] for text in texts]
     while True:
-        for file in FILES:
-            text = (Path(textwrap.__file__).parent / file).read_text("utf-8").split("\n")
-            line = rng.choice([number for number, line in enumerate(text, 1) if line.strip() and number > 20])
-            before, line, after = a_hole(line, file)
-            yield before[-4000:], line, after[:4000]
+        for text, kinds in zip(texts, places, strict=True):
+            for found in kinds:
+                start, end = rng.choice(found).span()
+                yield text[max(0, start - 4000) : start], text[start:end], text[end : end + 4000]
 
 
 def cold_over_warm(backend: LocalBackend, model: Model, runs: int) -> dict[str, float]:
     """First draft behind 2,000 tokens, with nothing read, and after one more character typed before the hole."""
-    text = (Path(textwrap.__file__).parent / FILES[0]).read_text("utf-8")
+    text = (LIBRARY / FILES[0]).read_text("utf-8")
     ids = model.tokenizer.encode(text, add_special_tokens=False).ids
     before = model.tokenizer.decode(ids[:DOCUMENT])
     times = {"cold": [], "warm": []}
@@ -129,7 +133,7 @@ def cold_over_warm(backend: LocalBackend, model: Model, runs: int) -> dict[str, 
 def growth(backend: LocalBackend, count: int) -> dict[str, float | None]:
     """Growth of the most memory held between the 50th fill and the last, of different holes in several files."""
     early = None
-    for number, (before, _, after) in enumerate(islice(lines(), count)):
+    for number, (before, _, after) in enumerate(islice(holes(), count)):
         if number == 50:
             early = peak_rss_mb()
         timed(backend, Fill(before, after, options=Options(seed=number)))
@@ -149,7 +153,7 @@ class OneHot(LogitsProcessor):
 
 
 def against_transformers(backend: LocalBackend, model: Model, runs: int) -> dict[str, float]:
-    """Fills of one hole by us, with nothing cached, and by generate(), in turns."""
+    """Fills of one hole by us and by generate(), in turns."""
     before, _, after = a_hole()
     prefix, right = (model.tokenizer.encode(text, add_special_tokens=False).ids for text in (before, after))
     ids = torch.tensor([[model.tokenizer.token_to_id("<bos>"), *prefix]])
@@ -158,22 +162,24 @@ def against_transformers(backend: LocalBackend, model: Model, runs: int) -> dict
     narrow = lay_out([row], right, model.canvas_limit, model.ends[0])
     row.pin(right[: model.canvas_limit - FREE_TOKENS])
     own = lay_out([row], None, model.canvas_limit, model.ends[0])
-    times: dict[str, list[float]] = {"ours": [], "own": [], "narrow": []}
+    times: dict[str, list[float]] = {"cold": [], "warm": [], "own": [], "narrow": []}
     for seed in range(runs + 1):
-        backend.use(model)
+        backend.use(model)  # with nothing cached
         fill = Fill(before, after, options=Options(seed=seed, length=FREE_TOKENS))
-        times["ours"].append(timed(backend, fill)[2])
+        times["cold"].append(timed(backend, fill)[2])
+        times["warm"].append(timed(backend, fill)[2])
         for name, canvas in (("own", own), ("narrow", narrow)):
             torch.manual_seed(seed)
             began = time.perf_counter()
             generate(model, ids, canvas)
             times[name].append(1e3 * (time.perf_counter() - began))
-    ours, theirs, same = (median(values[1:]) for values in times.values())
+    cold, warm, theirs, same = (median(values[1:]) for values in times.values())
     return {
         "transformers_fill_ms": round(theirs, 1),
-        "cold_fill_ms": round(ours, 1),
-        "ratio_vs_transformers": round(theirs / ours, 2),
-        "ratio_vs_transformers_same_canvas": round(same / ours, 2),
+        "cold_fill_ms": round(cold, 1),
+        "ratio_vs_transformers": round(theirs / cold, 2),
+        "ratio_vs_transformers_same_canvas": round(same / cold, 2),
+        "ratio_vs_transformers_warm": round(theirs / warm, 2),
     }
 
 
@@ -224,7 +230,7 @@ def main() -> int:
     backend.use(model)
     report = {"device": ready.device, "model": ready.model, "free_tokens": FREE_TOKENS, **fills(backend, args.runs)}
     report |= {**growth(backend, args.fills), "peak_rss_mb": peak_rss_mb()}
-    report |= {**cold_over_warm(backend, model, args.runs), **steps(backend, model, 5 * args.runs)}
+    report |= {**cold_over_warm(backend, model, args.runs), **steps(backend, model, 10 * args.runs)}
     if args.against:
         report |= against_transformers(backend, model, args.runs)
     report |= key_latency(args.model)

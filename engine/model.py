@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import DiffusionGemmaForBlockDiffusion
 from transformers.models.diffusion_gemma.configuration_diffusion_gemma import DiffusionGemmaTextConfig
+from transformers.models.diffusion_gemma.modeling_diffusion_gemma import apply_rotary_pos_emb
 from transformers.utils import logging as transformers_logging
 
 from palimpsest.engine.cache import Prefix, PrefixCache, Shelf
@@ -141,28 +142,41 @@ class Model:
     def _layers(
         self, stack: Any, hidden: Tensor, start: int, masks: dict, cache: PrefixCache | Prefix, keys_only: bool = False
     ) -> Tensor:
-        """Run the layers of encoder or decoder on tokens at ``start`` and after; ``keys_only`` leaves out what the last
-        layer does behind its keys and values."""
+        """Run the layers of encoder or decoder on tokens at ``start`` and after; ``keys_only`` leaves out of the last
+        layer all but its keys and values."""
         positions = torch.arange(start, start + hidden.shape[1], device=self.device)[None]
         rotary = {kind: stack.rotary_emb(hidden, positions, kind) for kind in set(self._kinds)}
         *_, last = stack.layers
         for layer, kind in zip(stack.layers, self._kinds, strict=True):
-            look = {"position_embeddings": rotary[kind], "attention_mask": masks[kind], "past_key_values": cache}
             if keys_only and layer is last:
-                layer.self_attn(layer.input_layernorm(hidden), **look)
+                _remember(layer.self_attn, layer.input_layernorm(hidden), rotary[kind], cache)
             else:
-                hidden = layer(hidden, **look)
+                hidden = layer(
+                    hidden, position_embeddings=rotary[kind], attention_mask=masks[kind], past_key_values=cache
+                )
         return hidden
 
     def _masks(self, known: int, new: int) -> dict[str, Tensor]:
-        """Which of the last tokens each new one sees: those before it and itself, in its window. 1 1 T P+T bool"""
+        """0 where one of the last tokens sees another (those before it and itself, in its window), -inf elsewhere.
+
+        1 1 T P+T"""
         return {SLIDING: self._mask(known, new, self._text_config.sliding_window), FULL: self._mask(known, new, None)}
 
     def _mask(self, known: int, new: int, window: int | None) -> Tensor:
         keys = known + new if window is None else min(known, window - 1) + new
         distance = torch.arange(keys - new, keys, device=self.device)[:, None] - torch.arange(keys, device=self.device)
-        seen = distance >= 0
-        return (seen if window is None else seen & (distance < window))[None, None]
+        hidden = distance < 0 if window is None else (distance < 0) | (distance >= window)
+        mask = torch.zeros(hidden.shape, dtype=self.network.dtype, device=self.device)
+        return mask.masked_fill_(hidden, -torch.inf)[None, None]
+
+
+def _remember(attention: Any, hidden: Tensor, rotary: tuple[Tensor, Tensor], cache: PrefixCache | Prefix) -> None:
+    """Give ``cache`` the keys and values of one layer for tokens ``hidden`` (1 T C), as its attention does."""
+    heads = (*hidden.shape[:-1], -1, attention.head_dim)
+    keys = attention.k_proj(hidden).view(heads)
+    values = attention.v_proj(hidden).view(heads) if attention.v_proj is not None else keys
+    keys = apply_rotary_pos_emb(attention.k_norm(keys), *rotary, unsqueeze_dim=2)
+    cache.update(keys.transpose(1, 2), attention.v_norm(values).transpose(1, 2), attention.layer_idx)
 
 
 def load_model(checkpoint: str | Path | None = None) -> Model:
