@@ -68,6 +68,9 @@ def test_write_changes_the_hole_only(file, capsys):
         (["--at", "151", "--instruction", "Fix the spelling"], "select the text"),
         (["--at", "1", "--to", "400"], "select a shorter stretch"),
         (["--at", "151", "--seed", "-1"], "seed is -1"),
+        (["--at", "152", "--strength", "1.5"], "strength is 1.5: give a number from 0 to 1."),
+        (["--at", "151", "--strength", "0.5"], "select some, or leave it at 1"),
+        (["--at", "151", "--think"], "This model cannot think"),
         (["--at", "151", "--model", "/nowhere"], "no checkpoint folder /nowhere"),
     ],
 )
@@ -98,6 +101,38 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path, capsys, data, sent
     assert sentence in capsys.readouterr().err
     if data is not None:
         assert path.read_bytes() == data
+
+
+def test_several_holes_are_filled_and_written_together(file, capsys):
+    text = file.read_text().split("\n")
+    arguments = ["fill", str(file), "--at", "119:18", "--to", "119:36", "--also", "152", "153", "--seed", "3"]
+    assert main([*arguments, "--drafts"]) == 0
+    *_, done = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    first, second = (hole["text"] for hole in done["alternatives"][0]["holes"])
+    assert main([*arguments, "--write"]) == 0
+    line = text[118][:17] + first + text[118][35:]
+    assert file.read_text() == "\n".join([*text[:118], line, *text[119:151], second, *text[153:]])
+
+
+@pytest.mark.parametrize("also", [("100", "101"), ("150", "151"), ("150", "152")])
+def test_holes_must_come_one_after_the_other(file, capsys, also):
+    assert main(["fill", str(file), "--at", "151", "--to", "151", "--also", *also]) == 1
+    assert "out of order or overlap" in capsys.readouterr().err
+
+
+def test_alternatives_are_printed_best_first(file, capsys):
+    arguments = ["fill", str(file), "--at", "151", "--seed", "3", "--alternatives", "3"]
+    assert main([*arguments, "--drafts"]) == 0
+    *_, done = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert main(arguments) == 0
+    answers = capsys.readouterr().out.removesuffix("\n").split("\n---\n")
+    assert answers == [answer["holes"][0]["text"] for answer in done["alternatives"]]
+    assert len(answers) > 1
+
+
+def test_strength_0_prints_what_stands_there(file, capsys):
+    assert main(["fill", str(file), "--at", "152", "--to", "153", "--strength", "0"]) == 0
+    assert capsys.readouterr().out == "\n".join(file.read_text().split("\n")[151:153]) + "\n"
 
 
 def test_wrong_arguments_exit_with_two(file, capsys):

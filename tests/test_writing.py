@@ -2,6 +2,8 @@
 
 import dataclasses
 import difflib
+import random
+import re
 
 import pytest
 
@@ -22,7 +24,9 @@ from palimpsest.engine import (
 )
 from palimpsest.engine.canvas import SCALES
 from palimpsest.engine.local import LocalBackend
+from palimpsest.engine.manners import mend
 from palimpsest.engine.prompt import LEAD, build
+from palimpsest.engine.weights import SHIPPED
 
 TEXT = REAL_FILE.read_text()
 LINE = "            text = text.expandtabs(self.tabsize)"
@@ -232,6 +236,28 @@ def test_no_special_token_is_ever_text(tiny, random_backend):
         texts = [event.text for event in progress if isinstance(event, Draft)] + [done.text]
         assert not [token for token in special for text in texts if token in text]
         assert "\ufffd" not in done.text
+
+
+def test_real_fills_have_good_manners(backend):
+    """Lines of real code and prose, filled by the shipped checkpoint."""
+    files = [
+        REAL_FILE,
+        REAL_FILE.with_name("string.py"),
+        SHIPPED.parents[1] / "README.md",
+        SHIPPED.parents[1] / "LICENSE",
+    ]
+    rng = random.Random(0)
+    for seed in range(24):
+        text = files[seed % len(files)].read_text("utf-8")
+        line = rng.choice(list(re.finditer(r"^[ \t]*(\S.*\S)$", text, re.MULTILINE)))
+        start, end = line.span(seed % 2)
+        fill = Fill(text[:start], text[end:], text[start:end] * (seed % 3 == 0), options=Options(seed=seed))
+        *_, done = backend.fill(fill)
+        assert done.text == mend(done.text, fill.before, fill.selected, fill.after)
+        assert not re.search(r"[ \t]$|\r|\t", done.text, re.MULTILINE)
+        lines = [written.strip() for written in done.text.split("\n") if sum(map(str.isalnum, written)) > 2]
+        below = fill.after.lstrip("\n").partition("\n")[0].strip()
+        assert not lines or lines[-1] != below or lines[-1] == fill.selected.strip()
 
 
 @pytest.mark.parametrize(("before", "after"), [("", ""), ("", "\nx = 1\n"), ("x = 1\n", ""), ("x = ", ""), (" ", " ")])
