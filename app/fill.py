@@ -6,6 +6,7 @@ Exit codes: 0 filled, 1 could not be done (file, hole, model), 2 wrong arguments
 import argparse
 import json
 import logging
+import os
 import sys
 from contextlib import closing
 from dataclasses import asdict
@@ -65,6 +66,9 @@ def run(args: argparse.Namespace) -> int:
         message = str(error)
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # whoever read the output has gone; Python would complain once more at its exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except Exception as error:  # here the command stands where the engine's job loop stands in the editor
         log.debug("the fill failed", exc_info=error)
         message = sentence(error)

@@ -159,6 +159,16 @@ def test_holes(at, to, selected):
     assert text[start:end] == (selected if to or at[1] is None else "")
 
 
+def test_nothing_is_said_to_a_reader_who_has_gone(file):
+    command = [sys.executable, "-m", "palimpsest.app", "fill", str(file), "--at", "1", "--to", "60", "--strength", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
 def test_filling_needs_no_qt(file):
     """The command works where Qt's libraries are missing."""
     code = (
