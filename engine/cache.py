@@ -14,8 +14,10 @@ from torch import Tensor
 
 from palimpsest.engine.request import Reading
 
-STEP = 32  # tokens: in such pieces the rest behind the last whole chunk is read
+STEPS = 4  # the rest behind the last whole chunk is read in such parts of one
 LEAST_CAPACITY = 512  # tokens; storage doubles from here
+
+Added = list[tuple[Tensor, Tensor]]  # by layer, keys and values of new tokens, 1 K T D
 
 
 class Layer:
@@ -42,8 +44,11 @@ class Layer:
 
     def seen(self, length: int) -> tuple[Tensor, Tensor]:
         """What a token right behind the first ``length`` sees of them: keys and values, 1 K P D."""
+        return self.first(length, max(0, length - self.window + 1) if self.window else 0)
+
+    def first(self, length: int, start: int = 0) -> tuple[Tensor, Tensor]:
+        """Keys and values of the tokens from ``start`` to ``length``, 1 K P D."""
         assert self._stored is not None
-        start = max(0, length - self.window + 1) if self.window else 0
         return self._stored[:1, :, start:length], self._stored[1:, :, start:length]
 
 
@@ -68,14 +73,25 @@ class PrefixCache:
         """Count ``ids``, whose keys and values all layers have taken."""
         self.ids += ids
 
+    def copy(self, length: int) -> "PrefixCache":
+        """A cache of its own for the first ``length`` tokens."""
+        cache = PrefixCache([layer.window for layer in self.layers])
+        if length:
+            for new, layer in zip(cache.layers, self.layers, strict=True):
+                new.append(*layer.first(length), at=0)
+            cache.ids = self.ids[:length]
+        return cache
+
 
 class Prefix:
     """What stands before a canvas: the first tokens of a cache, and a rest of its own that the cache need not keep.
 
-    The encoder's attention appends the rest; the decoder's reads all.
+    The encoder's attention appends to the rest; the decoder's reads all.
     """
 
-    class Layer:
+    class Seen:
+        """Keys and values as attention reads them, 1 K P D."""
+
         def __init__(self, keys: Tensor, values: Tensor):
             self.keys, self.values = keys, values
 
@@ -83,13 +99,15 @@ class Prefix:
 
     def __init__(self, cache: PrefixCache, length: int):
         self.length = length
+        self.added: Added = []
         self._windows = [layer.window for layer in cache.layers]
-        self.layers = [self.Layer(*layer.seen(length)) for layer in cache.layers] if length else []
+        self.layers = [self.Seen(*layer.seen(length)) for layer in cache.layers] if length else []
 
     def update(self, keys: Tensor, values: Tensor, layer: int) -> tuple[Tensor, Tensor]:
-        """Take a layer's keys and values of the rest."""
+        """Take a layer's keys and values of new tokens."""
+        self.added = [*self.added[:layer], (keys, values)]
         if layer == len(self.layers):
-            self.layers.append(self.Layer(keys, values))
+            self.layers.append(self.Seen(keys, values))
         else:
             seen = self.layers[layer]
             seen.keys, seen.values = torch.cat([seen.keys, keys], 2), torch.cat([seen.values, values], 2)
@@ -104,9 +122,8 @@ class Prefix:
 
     def seen_by(self, batch: int) -> "Prefix":
         """The same for a batch of canvases."""
-        view = copy(self)
-        size = (batch, -1, -1, -1)
-        view.layers = [self.Layer(layer.keys.expand(size), layer.values.expand(size)) for layer in self.layers]
+        view, size = copy(self), (batch, -1, -1, -1)
+        view.layers = [self.Seen(layer.keys.expand(size), layer.values.expand(size)) for layer in self.layers]
         return view
 
 
@@ -114,15 +131,16 @@ class Shelf:
     """The caches of the last few texts, together at most about ``limit`` tokens.
 
     Texts are read in pieces that lie where they lie in every text: chunks, which are kept, and a rest in smaller steps,
-    which is kept until the chunks before it change. So what a fill sees of its prefix is the same to the bit, whatever
-    was cached. ``encode(cache, ids)`` appends ids; ``chunk`` is a multiple of STEP.
+    which is kept until the next reading. So what a fill sees of its prefix is the same to the bit, whatever was cached.
+    ``encode(cache, ids)`` appends ids.
     """
 
     def __init__(self, encode: Callable, windows: Sequence[int | None], chunk: int, limit: int):
         self._encode, self._windows, self._chunk, self._limit = encode, windows, chunk, limit
+        self._step = chunk // STEPS
         self._caches: list[PrefixCache] = []  # the last used comes last
-        self._base: list[int] = []  # the ids of the whole chunks before the rests
-        self._rests: dict[int, tuple[list[int], Prefix]] = {}  # by length
+        self._rest: list[tuple[list[int], Added]] = []  # the pieces behind the last reading's whole chunks
+        self._base: list[int] = []  # the ids before those
 
     def read(self, ids: list[int]) -> Generator[Reading, None, Prefix]:
         """The prefix ``ids`` (one at least), reading what no cache holds. Tells after each chunk."""
@@ -131,35 +149,37 @@ class Shelf:
         known = min(whole, shared(cache.ids, ids) // chunk * chunk)
         if known < whole:
             del cache.ids[known:]
-        if self._base != ids[:whole] or known < whole:
-            self._base, self._rests = ids[:whole], {}  # they look at what is about to be overwritten
         for start in range(known, whole, chunk):
             self._encode(cache, ids[start : start + chunk])
             yield Reading(cache.length, len(ids))
+        if self._base != ids[:whole]:
+            self._base, self._rest = ids[:whole], []
         prefix = Prefix(cache, whole)
-        ends = [*range(whole + STEP, len(ids), STEP), len(ids)] if whole < len(ids) else []
-        for end in ends:
-            rest, longer = self._rests.get(end, ([], prefix))
-            if rest != ids[whole:end]:
-                longer = prefix.seen_by(1)
-                self._encode(longer, ids[prefix.length : end])
-                self._rests[end] = ids[whole:end], longer
-            prefix = longer
+        for number, start in enumerate(range(whole, len(ids), self._step)):
+            piece = ids[start : start + self._step]
+            if self._rest[number : number + 1] and self._rest[number][0] == piece:
+                for layer, (keys, values) in enumerate(self._rest[number][1]):
+                    prefix.update(keys, values, layer)
+                prefix.grow(piece)
+            else:
+                self._encode(prefix, piece)
+                self._rest[number:] = [(piece, prefix.added)]
         return prefix
 
     def _find(self, ids: Sequence[int]) -> PrefixCache:
-        """The cache that shares the longest beginning with ``ids``; a new one where none shares half of the shorter.
+        """The cache that shares the longest beginning with ``ids``; where that is less than half of the shorter, a new
+        one with what is shared.
 
-        Less is chance: two documents may begin alike, and reading one shall not cost the other its cache.
+        Two documents may begin alike, and reading one shall not cost the other its cache.
         """
-        best = max(self._caches, key=lambda cache: shared(cache.ids, ids), default=None)
-        if best and 2 * shared(best.ids, ids) >= min(len(best.ids), len(ids)):
-            self._caches.remove(best)
-        else:
-            best = PrefixCache(self._windows)
-        self._caches.append(best)
-        while len(self._caches) > 1 and len(ids) + sum(cache.length for cache in self._caches[:-1]) > self._limit:
+        best = max(self._caches, key=lambda cache: shared(cache.ids, ids), default=PrefixCache(self._windows))
+        common = shared(best.ids, ids)
+        if 2 * common < min(best.length, len(ids)):
+            best = best.copy(common // self._chunk * self._chunk)
+        self._caches = [cache for cache in self._caches if cache is not best and cache.ids]
+        while self._caches and len(ids) + sum(cache.length for cache in self._caches) > self._limit:
             del self._caches[0]
+        self._caches.append(best)
         return best
 
 

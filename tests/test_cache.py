@@ -5,7 +5,7 @@ import random
 import pytest
 import torch
 
-from palimpsest.engine.cache import STEP, Shelf
+from palimpsest.engine.cache import STEPS, Shelf
 
 LONG = 700  # tokens: well past the sliding window
 
@@ -78,11 +78,12 @@ def test_only_what_changed_is_read(tiny):
 
     assert cost(ids) == 0
     for typed in range(1, 50):
-        assert cost([*ids, *[77] * typed]) <= STEP
+        assert cost([*ids, *[77] * typed]) <= chunk // STEPS
     assert cost(ids[:300]) < chunk
     assert cost(ids) < chunk, "moving up and down again costs the rest of a chunk, not the way back"
-    edited = [*ids[:600], 77, *ids[600:]]
-    assert cost(edited) <= len(edited) - 600 + chunk
+    for place in (600, 200):
+        edited = [*ids[:place], 77, *ids[place:]]
+        assert cost(edited) <= len(edited) - place + chunk
 
 
 def test_a_prefix_is_what_transformers_reads(tiny):
@@ -125,6 +126,18 @@ def test_two_documents_are_both_kept_and_the_oldest_goes_when_it_is_too_much(tin
     assert counted.tokens - before < tiny.chunk
     read(shelf, first)
     assert counted.tokens - before > LONG / 2, "the oldest was not kept"
+
+
+def test_typing_and_short_texts_hold_no_memory(tiny):
+    """What typing behind a long text leaves is one reading's rest, and empty caches are not collected."""
+    shelf, ids = tiny.shelf(), some_ids(tiny, LONG, 8)
+    for typed in range(40):
+        read(shelf, [*ids, *[77] * typed])
+        read(shelf, some_ids(tiny, 20, typed))
+    assert len(shelf._caches) <= 2
+    assert len(shelf._rest) <= STEPS
+    own = sum(keys.untyped_storage().nbytes() for _, added in shelf._rest for keys, _ in added)
+    assert own <= sum(keys.nbytes for _, added in shelf._rest for keys, _ in added) * 2
 
 
 @pytest.mark.parametrize("count", [1, 31, 32, 33, 127, 128, 129, 256])
