@@ -19,6 +19,9 @@ from palimpsest.engine import Done, Fill, Hole, Options, Progress, open_backend,
 log = logging.getLogger(__name__)
 
 
+SETTINGS = ("t_min", "t_max", "entropy_bound", "confidence")  # of the sampler, by the names of Options
+
+
 class HoleError(Exception):
     """The place asked for is not in the file; ``str()`` is one sentence for the user."""
 
@@ -52,6 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--alternatives", type=int, default=1, metavar="N", help="answers wanted, the best first")
     parser.add_argument("--think", action="store_true", help="let the model think first, where it can")
     parser.add_argument("--steps", type=int, metavar="N", help="denoising steps at most")
+    for name in SETTINGS:
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, metavar="X", help="as the released model has it")
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same text on one machine")
     parser.add_argument("--drafts", action="store_true", help="print all that is told as lines of JSON")
     parser.add_argument("--write", action="store_true", help="write the file instead of printing the text")
@@ -98,6 +103,7 @@ def _fill(args: argparse.Namespace) -> int:
             alternatives=args.alternatives,
             think=args.think,
             max_steps=args.steps,
+            **{name: getattr(args, name) for name in SETTINGS},
         ),
     )
     done = None

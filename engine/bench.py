@@ -35,6 +35,7 @@ from transformers import LogitsProcessor, LogitsProcessorList
 
 from palimpsest.engine import Done, Draft, EngineError, Fill, Options
 from palimpsest.engine.canvas import Canvas, Row, lay_out
+from palimpsest.engine.device import leave_a_core
 from palimpsest.engine.local import LocalBackend
 from palimpsest.engine.model import Model, load_model
 
@@ -131,9 +132,11 @@ def cold_over_warm(backend: LocalBackend, model: Model, runs: int) -> dict[str, 
 
 
 def growth(backend: LocalBackend, count: int) -> dict[str, float | None]:
-    """Growth of the most memory held between the 50th fill and the last, of different holes in several files."""
+    """Growth of the most memory held between the 50th fill and the last: different holes in several files, and some
+    words typed before each."""
     early = None
-    for number, (before, _, after) in enumerate(islice(holes(), count)):
+    places = ((before + "word " * typed, after) for before, _, after in holes() for typed in range(5))
+    for number, (before, after) in enumerate(islice(places, count)):
         if number == 50:
             early = peak_rss_mb()
         timed(backend, Fill(before, after, options=Options(seed=number)))
@@ -156,12 +159,12 @@ def against_transformers(backend: LocalBackend, model: Model, runs: int) -> dict
     """Fills of one hole by us and by generate(), in turns."""
     before, _, after = a_hole()
     prefix, right = (model.tokenizer.encode(text, add_special_tokens=False).ids for text in (before, after))
-    ids = torch.tensor([[model.tokenizer.token_to_id("<bos>"), *prefix]])
+    ids = torch.tensor([[model.tokenizer.token_to_id("<bos>"), *prefix]], device=model.device)
     row = Row()
     row.open(FREE_TOKENS, 0)
-    narrow = lay_out([row], right, model.canvas_limit, model.ends[0])
+    narrow = lay_out([row], right, model.canvas_limit, model.ends[0]).to(model.device)
     row.pin(right[: model.canvas_limit - FREE_TOKENS])
-    own = lay_out([row], None, model.canvas_limit, model.ends[0])
+    own = lay_out([row], None, model.canvas_limit, model.ends[0]).to(model.device)
     times: dict[str, list[float]] = {"cold": [], "warm": [], "own": [], "narrow": []}
     for seed in range(runs + 1):
         backend.use(model)  # with nothing cached
@@ -187,11 +190,15 @@ def generate(model: Model, ids: Tensor, canvas: Canvas) -> None:
     """One canvas by transformers' own generate()."""
     network: Any = model.network
     own, width = network.config.canvas_length, canvas.ids.shape[1]
-    start = torch.where(canvas.free, torch.randint(model.vocabulary, canvas.ids.shape), canvas.ids)
+    start = torch.where(canvas.free, torch.randint_like(canvas.ids, model.vocabulary), canvas.ids)
     processors = LogitsProcessorList([OneHot(canvas)])
     network.config.canvas_length = width
-    network.generate(ids, max_new_tokens=width, eos_token_id=None, decoder_input_ids=start, logits_processor=processors)
-    network.config.canvas_length = own
+    try:
+        network.generate(
+            ids, max_new_tokens=width, eos_token_id=None, decoder_input_ids=start, logits_processor=processors
+        )
+    finally:
+        network.config.canvas_length = own
 
 
 def peak_rss_mb() -> float | None:
@@ -221,13 +228,13 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="PATH")
     args = parser.parse_args()
     try:
-        backend = LocalBackend(args.model)
-        ready = backend.load()
         model = load_model(args.model)
     except EngineError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    backend.use(model)
+    leave_a_core()
+    backend = LocalBackend()
+    ready = backend.use(model)
     report = {"device": ready.device, "model": ready.model, "free_tokens": FREE_TOKENS, **fills(backend, args.runs)}
     report |= {**growth(backend, args.fills), "peak_rss_mb": peak_rss_mb()}
     report |= {**cold_over_warm(backend, model, args.runs), **steps(backend, model, 10 * args.runs)}

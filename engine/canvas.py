@@ -10,6 +10,7 @@ RIGHT_CONTEXT = 24  # tokens after the last hole that are worth a wider canvas
 LEAST_RIGHT_CONTEXT = 8  # tokens after the last hole that every canvas before them leaves room for
 WIDTH_STEP = 16  # canvases come in multiples of this width
 OPEN_LENGTH = 32  # tokens offered where nothing says how long the text will be
+MOST_SLACK = 256  # tokens offered beyond a selection
 OUTSIDE = -1  # the hole of what stands between and around the holes
 
 # What candidates of different lengths offer: times the selection, or tokens where nothing is selected.
@@ -66,12 +67,13 @@ class Canvas:
 def offers(selections: Sequence[int], length: int | None, elastic: bool) -> list[list[int]]:
     """For each candidate, how many tokens each hole offers, given how many are selected in it (0: it is open).
 
-    A checkpoint that leaves slack unused (``elastic``) needs but one candidate, half as long again as the selection.
+    A checkpoint that leaves slack unused (``elastic``) needs but one candidate, half as long again as the selection, or
+    MOST_SLACK longer.
     """
     if length:
         return [[length] * len(selections)]
     if elastic:
-        return [[count + max(8, count // 2) if count else OPEN_LENGTH for count in selections]]
+        return [[count + min(MOST_SLACK, max(8, count // 2)) if count else OPEN_LENGTH for count in selections]]
     candidates = [
         [max(1, round(count * scale)) if count else open_ for count in selections]
         for scale, open_ in zip(SCALES, OPEN_LENGTHS, strict=True)
@@ -90,7 +92,7 @@ def cut(row: Row, right: int, limit: int) -> list[Row]:
 
 def fitting(rows: list[Row], right: int, limit: int) -> list[Row]:
     """Those of the candidate ``rows`` that fit one canvas; where none does, the middle one alone."""
-    return [row for row in rows if len(cut(row, right, limit)) == 1] or [rows[len(rows) // 2]]
+    return [row for row in rows if len(cut(row, right, limit)) == 1] or [rows[(len(rows) - 1) // 2]]
 
 
 def lay_out(rows: Sequence[Row], right: Sequence[int] | None, limit: int, eos: int) -> Canvas:

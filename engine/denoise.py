@@ -40,12 +40,13 @@ class State:
     current: Tensor  # B W, what the decoder reads next
     best: Tensor  # B W, the likeliest tokens; pins unchanged
     confidence: Tensor  # B W, the probability of those; 1 on pins
+    repeats: Tensor  # B, how often the likeliest tokens were the same as the step before
     finished: Tensor  # B bool
     guess: Tensor | None  # N V, the probabilities of the free positions
 
     def only(self, rows: Tensor) -> "State":
         """The batch of these canvases alone, in this order (indices)."""
-        names = ("rows", "free", "current", "best", "confidence", "finished")
+        names = ("rows", "free", "current", "best", "confidence", "repeats", "finished")
         guess = self.guess
         if guess is not None:
             guess = torch.cat([guess.split(self.free.sum(-1).tolist())[row] for row in rows.tolist()] or [guess[:0]])
@@ -62,6 +63,7 @@ def begin(canvas: Canvas, vocabulary: int, generator: torch.Generator) -> State:
         current=torch.where(canvas.free, random, canvas.ids),
         best=torch.where(canvas.free, -1, canvas.ids),
         confidence=torch.where(canvas.free, 0.0, 1.0),
+        repeats=torch.zeros(len(canvas.ids), dtype=torch.long, device=canvas.ids.device),
         finished=~canvas.free.any(-1),
         guess=None,
     )
@@ -92,11 +94,12 @@ def step(state: State, decode: Decode, schedule: Schedule, draw: Draw, generator
     # 4. Stop.
     sure, likeliest = probabilities.max(-1)
     best = state.best.masked_scatter(free, likeliest)
-    stable = (best == state.best).all(-1)
-    finished = stable & (entropies.sum(-1) / free.sum(-1) < schedule.confidence)
+    repeats = torch.where((best == state.best).all(-1), state.repeats + 1, 0)
+    confident = entropies.sum(-1) / free.sum(-1) < schedule.confidence
+    finished = confident & (repeats >= schedule.stability)
     confidence = state.confidence.masked_scatter(free, sure)
     # 5. Condition.
-    return State(number, state.rows, free, current, best, confidence, finished, probabilities)
+    return State(number, state.rows, free, current, best, confidence, repeats, finished, probabilities)
 
 
 def denoise(

@@ -47,6 +47,7 @@ class Engine:
         job = _Job(next(self._ids), fill, threading.Event())
         with self._changed:
             replaced, self._waiting = (job, None) if self._closed else (self._waiting, job)
+            self._wanted = None
             if self._running:
                 self._running.stopped.set()
             self._changed.notify()

@@ -12,6 +12,10 @@ from functools import reduce
 PAIRS = {"(": ")", "[": "]", "{": "}"}
 CLOSERS = {closer: opener for opener, closer in PAIRS.items()}
 REPLACEMENT = "\ufffd"
+NO_BRACKETS = re.compile(
+    r"""(?<!\w)(?P<quote>["'])(?:\\.|(?!(?P=quote))[^\n\\])*(?P=quote)|^\s*\w{1,3}\)(?=\s)|(?<!\S)[:;]-?[()](?!\S)""",
+    re.MULTILINE,
+)
 INDENTATION = re.compile(r"^[ \t]+(?=\S)", re.MULTILINE)
 REACH = 4000  # characters around the hole that are looked at
 LEAST_REPEATED = 3  # letters or digits that make a repeated line or line end worth dropping
@@ -26,6 +30,8 @@ def mend(text: str, before: str, selected: str, after: str) -> str:
     4. Brackets open and close as those of the selected text did.
     5. No blanks at the ends of lines.
     """
+    if text == selected:
+        return text
     steps = (_whole, _indented, _said_once, _balanced, _without_trailing_blanks)
     return reduce(lambda mended, step: step(mended, before, selected, after), steps, text)
 
@@ -58,9 +64,9 @@ def _whole(text: str, *_around: str) -> str:
     return text.replace(REPLACEMENT, "")
 
 
-def _indented(text: str, before: str, _selected: str, after: str) -> str:
+def _indented(text: str, before: str, selected: str, after: str) -> str:
     line = before[before.rfind("\n") + 1 :]
-    if line and not line.strip():
+    if line and not line.strip() and selected[:1] not in (" ", "\t"):
         text = text.lstrip(" \t")  # the line is indented already
     blanks = [found.group() for found in INDENTATION.finditer(before[-REACH:] + after[:REACH])]
     tabs = sum(indent.startswith("\t") for indent in blanks)
@@ -106,8 +112,10 @@ def _balanced(text: str, before: str, selected: str, after: str) -> str:
         return text
     # Closers that match nothing go; what is left open is closed at the end.
     kept, open_ = [], []
-    for char in text:
-        if char in PAIRS:
+    for char, counts in zip(text, _counted(text), strict=True):
+        if not counts:
+            pass
+        elif char in PAIRS:
             open_.append(char)
         elif char in CLOSERS:
             if open_ and open_[-1] == CLOSERS[char]:
@@ -135,7 +143,9 @@ def _fits(before: str, selected: str, after: str) -> bool:
 def unmatched(text: str) -> tuple[str, str]:
     """The brackets of ``text`` that it does not match itself: closers of earlier ones, openers for later ones."""
     closers, open_ = [], []
-    for char in text:
+    for char, counts in zip(text, _counted(text), strict=True):
+        if not counts:
+            continue
         if char in PAIRS:
             open_.append(char)
         elif char in CLOSERS:
@@ -144,6 +154,14 @@ def unmatched(text: str) -> tuple[str, str]:
             else:
                 closers.append(char)
     return "".join(closers), "".join(open_)
+
+
+def _counted(text: str) -> list[bool]:
+    """Which characters count as brackets, if they are: not those in strings, of list numbers and of smileys."""
+    counted = [True] * len(text)
+    for found in NO_BRACKETS.finditer(text):
+        counted[found.start() : found.end()] = [False] * len(found.group())
+    return counted
 
 
 def _without_trailing_blanks(text: str, _before: str, _selected: str, after: str) -> str:

@@ -207,7 +207,10 @@ def load_model(checkpoint: str | Path | None = None) -> Model:
     # What the user wrote is text, even where it looks like a special token ("<del>" in a web page).
     tokenizer.encode_special_tokens = True
     settings = network.generation_config
-    ends = tuple(settings.eos_token_id)
+    ends = settings.eos_token_id
+    if ends is None or settings.sampler_config is None or None in (settings.t_min, settings.t_max):
+        raise CheckpointError(f"{folder / 'generation_config.json'} lacks settings: fetch the checkpoint again.")
+    ends = (ends,) if isinstance(ends, int) else tuple(ends)
     return Model(
         network,
         tokenizer,
@@ -218,6 +221,7 @@ def load_model(checkpoint: str | Path | None = None) -> Model:
             settings.t_max,
             settings.sampler_config.entropy_bound,
             settings.confidence_threshold,
+            settings.stability_threshold,
         ),
         name=folder.name,
         ends=ends,

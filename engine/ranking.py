@@ -4,6 +4,7 @@ Shapes: B canvases, W positions, T tokens.
 """
 
 import difflib
+import re
 from collections.abc import Callable
 
 import torch
@@ -16,7 +17,7 @@ from palimpsest.engine.denoise import State
 from palimpsest.engine.model import Model
 from palimpsest.engine.request import Alternative
 
-SAME = 0.9  # of difflib's ratio: alternatives as like as this are one
+SAME = 0.9  # of difflib's ratio over words: alternatives whose holes are all as like as this are one
 
 
 def judge(model: Model, prefix: Prefix, canvas: Canvas) -> Callable[[State], Tensor]:
@@ -54,7 +55,6 @@ def differing(alternatives: list[Alternative]) -> tuple[Alternative, ...]:
 
 
 def _alike(one: Alternative, other: Alternative) -> bool:
-    texts = ("\0".join(written.text for written in alternative.holes) for alternative in (one, other))
-    matcher = difflib.SequenceMatcher(None, *texts, autojunk=False)
-    # The quick ratio is an upper bound, and spares long texts the long one.
-    return matcher.quick_ratio() >= SAME and matcher.ratio() >= SAME
+    words = ([re.findall(r"\w+|\S", written.text) for written in alternative.holes] for alternative in (one, other))
+    ratios = (difflib.SequenceMatcher(None, *pair, autojunk=False).ratio() for pair in zip(*words, strict=True))
+    return min(ratios) >= SAME

@@ -14,8 +14,9 @@ class Options:
     ``seed`` makes a fill repeatable on one machine; ``length`` is the number of tokens each hole offers; ``strength``
     is the share of the selected tokens that may change; ``alternatives`` is how many answers are wanted; ``think`` lets
     a model that can think before it writes. The others are the released model's settings of a denoising run: steps at
-    most, the temperatures of the last and the first step, the entropy bound, and the mean entropy (nats) under which
-    a canvas that repeats is finished (0: never stop early). Raises RequestError for a value that cannot work.
+    most, the temperatures of the last and the first step, the entropy bound, the mean entropy (nats) under which a
+    canvas that repeats is finished (0: never stop early), and how often it must repeat. Raises RequestError for a value
+    that cannot work.
     """
 
     seed: int | None = None
@@ -28,27 +29,27 @@ class Options:
     t_max: float | None = None
     entropy_bound: float | None = None
     confidence: float | None = None
+    stability: int | None = None
 
     def __post_init__(self) -> None:
-        for name, least, most in (
-            ("seed", 0, 2**63 - 1),
-            ("length", 1, 4096),
-            ("alternatives", 1, 16),
-            ("max_steps", 1, 1000),
+        for name, kind, least, most in (
+            ("seed", int, 0, 2**63 - 1),
+            ("length", int, 1, 4096),
+            ("strength", float, 0, 1),
+            ("alternatives", int, 1, 16),
+            ("max_steps", int, 1, 1000),
+            ("t_min", float, 0.01, 10),
+            ("t_max", float, 0.01, 10),
+            ("entropy_bound", float, 0, 1000),
+            ("confidence", float, 0, 10),
+            ("stability", int, 0, 1000),
         ):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, int) and least <= value <= most):
-                raise RequestError(f"{name} is {value}: give a whole number from {least} to {most}.")
-        for name, least, most in (
-            ("strength", 0, 1),
-            ("t_min", 0.01, 10),
-            ("t_max", 0.01, 10),
-            ("entropy_bound", 0, 1000),
-            ("confidence", 0, 10),
-        ):
-            value = getattr(self, name)
-            if value is not None and not least <= value <= most:
-                raise RequestError(f"{name} is {value}: give a number from {least} to {most}.")
+            if value is None and name not in ("strength", "alternatives"):
+                continue
+            if not (isinstance(value, kind | int) and least <= value <= most):
+                number = "whole number" if kind is int else "number"
+                raise RequestError(f"{name} is {value}: give a {number} from {least} to {most}.")
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,8 @@ def reopen(fill: Fill, holes: tuple[Written, ...], stretches: tuple[tuple[tuple[
         selected=selections[0],
         further=tuple(map(Hole, texts[1:], selections[1:])),
         after=gap + fill.after,
+        instruction=fill.instruction if any(map(str.strip, selections)) else "",
+        options=replace(fill.options, strength=1.0, length=None),
     )
 
 

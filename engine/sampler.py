@@ -28,6 +28,7 @@ class Schedule:
     t_max: float = 0.8
     entropy_bound: float = 0.1
     confidence: float = 0.005  # nats: mean entropy of the free positions under which a stable canvas is finished
+    stability: int = 1  # times that the likeliest canvas must repeat for that
 
     def temperature(self, step: int) -> float:
         """The temperature of ``step`` (from 1): linear in the number of steps that remain."""

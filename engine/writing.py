@@ -14,7 +14,7 @@ from palimpsest.engine.cache import Prefix, Shelf
 from palimpsest.engine.canvas import OUTSIDE, Canvas, Row, cut, fitting, lay_out, offers
 from palimpsest.engine.denoise import Race, State, denoise
 from palimpsest.engine.errors import RequestError
-from palimpsest.engine.manners import REACH, carry, mend
+from palimpsest.engine.manners import carry, mend
 from palimpsest.engine.model import Model
 from palimpsest.engine.request import Alternative, Done, Draft, Fill, Progress, Reading, Thought, Written
 
@@ -52,7 +52,6 @@ class Writing:
         self._generator = torch.Generator(model.device).manual_seed(self._seed)
         self._thought_end = model.tokenizer.token_to_id(prompt.THOUGHT_END)
         self._unwritten = {model.delete, *model.ends}  # slack and ends are no text
-        self._before, self._after = fill.before[-REACH:], fill.after[:REACH]
         self._steps = 0
 
     def warm(self) -> Generator[Reading, None, None]:
@@ -61,31 +60,33 @@ class Writing:
 
     def run(self) -> Generator[Progress | Done, None, None]:
         """Yield what there is to tell, and at last a Done."""
-        # 1. Think, if asked to.
+        # 1. Lay out the holes.
+        rows = self._rows()
+        if not any(any(row.free) for row in rows):
+            as_it_was = tuple(Written(text, (1.0,) * len(text)) for text in self._fill.selections)
+            yield self._done((Alternative(as_it_was, 0.0),), 0, "")
+            return
+        # 2. Think, if asked to.
         prefix, thought = self._asked.prefix, ""
         if self._fill.options.think:
             ids = yield from self._think(prefix)
             prefix, thought = [*prefix, *ids, self._thought_end], self._model.detokenizer.text(ids)
         prefix = [*prefix, *self._asked.lead]
-        # 2. Lay out the holes.
-        rows = yield from self._rows(prefix)
-        if not any(any(row.free) for row in rows):
-            as_it_was = tuple(Written(text, (1.0,) * len(text)) for text in self._fill.selections)
-            yield Done((Alternative(as_it_was, 0.0),), 0, 0, time.monotonic() - self._began, self._seed, thought)
-            return
-        # 3. Write them.
+        # 3. Keep what is not to be changed.
+        if self._fill.options.strength < 1:
+            rows = [(yield from self._partly_open(prefix, rows[0]))]
+        # 4. Write, and rank what differs.
         answers = yield from self._write(prefix, rows)
-        # 4. Rank what differs.
         alternatives = ranking.differing([Alternative(self._written(answer), answer.score) for answer in answers])
-        tokens = sum(index not in self._unwritten for index in answers[0].ids)
-        yield Done(alternatives, self._steps, tokens, time.monotonic() - self._began, self._seed, thought)
+        yield self._done(alternatives, sum(index not in self._unwritten for index in answers[0].ids), thought)
+
+    def _done(self, alternatives: tuple[Alternative, ...], tokens: int, thought: str) -> Done:
+        return Done(alternatives, self._steps, tokens, time.monotonic() - self._began, self._seed, thought)
 
     def _denoise(self, prefix: Prefix, canvas: Canvas, race: Race | None = None) -> Iterator[State]:
         model = self._model
         decode = partial(model.decode, prefix)
-        for state in denoise(canvas, decode, self._schedule, model.draw, model.vocabulary, self._generator, race):
-            self._steps += 1
-            yield state
+        return denoise(canvas, decode, self._schedule, model.draw, model.vocabulary, self._generator, race)
 
     def _think(self, prefix: list[int]) -> Generator[Reading | Thought, None, list[int]]:
         """Denoise whole canvases until the thought ends."""
@@ -104,11 +105,13 @@ class Writing:
                 break
         return thought
 
-    def _rows(self, prefix: list[int]) -> Generator[Reading, None, list[Row]]:
-        """The tokens from the first hole to the last, for every candidate."""
+    def _rows(self) -> list[Row]:
+        """The tokens from the first hole to the last, for every candidate; below full strength those that stand there,
+        open where any of them may change."""
         asked, options, model = self._asked, self._fill.options, self._model
         if options.strength < 1:
-            rows = [(yield from self._partly_open(prefix))]
+            changing = round(options.strength * sum(map(len, asked.selections))) > 0
+            rows = [self._row(lambda row, hole: row.append(asked.selections[hole], hole, changing))]
         else:
             texts = zip(asked.selections, self._fill.selections, strict=True)
             counts = [len(ids) if text.strip() else 0 for ids, text in texts]
@@ -116,10 +119,10 @@ class Writing:
             rows = [self._row(lambda row, hole, offer=offer: row.open(offer[hole], hole)) for offer in offered]
             rows = fitting(rows, len(asked.right), model.canvas_limit)
         longest, most = max(map(len, rows)), model.prefix_limit // 2
-        if longest > most:
+        if longest > most and any(rows[0].free):
             raise RequestError(
-                f"The selection takes {longest} tokens and this model writes at most {most} at a time: "
-                "select a shorter stretch or ask for less."
+                f"The holes and the text between them take {longest} tokens with room for changes, and this model "
+                f"writes at most {most} at a time: select less."
             )
         return rows
 
@@ -132,10 +135,9 @@ class Writing:
             row.pin(gap)
         return row
 
-    def _partly_open(self, prefix: list[int]) -> Generator[Reading, None, Row]:
-        """The row of the selected tokens with the options' share of them free, those the model is least sure of."""
+    def _partly_open(self, prefix: list[int], row: Row) -> Generator[Reading, None, Row]:
+        """The row with the options' share of its free tokens left free, those the model is least sure of."""
         selections = self._asked.selections
-        row = self._row(lambda row, hole: row.append(selections[hole], hole, free=True))
         sure: list[float] = []
         for canvas in self._canvases([row]):
             view = yield from self._shelf.read(prefix)
@@ -168,47 +170,54 @@ class Writing:
         ]
 
     def _write(self, prefix: list[int], rows: list[Row]) -> Generator[Reading | Draft, None, list[_Answer]]:
-        """Denoise canvas after canvas, each behind the best answer of the one before. The last one's, best first."""
+        """Denoise canvas after canvas, each behind the best answer of the one before; the last one's answers, best
+        first. So alternatives to a fill of several canvases differ in the last one only."""
         canvases = self._canvases(rows)
         most_steps = self._schedule.max_steps
         answers: list[_Answer] = []
         for canvas in canvases:
-            keep = self._fill.options.alternatives if canvas is canvases[-1] else 1
+            keep = self._fill.options.alternatives if canvas is canvases[-1] and canvas.free.any() else 1
             view = yield from self._shelf.read(prefix)
-            race = Race(keep, ranking.judge(self._model, view, canvas))
+            batch = canvas.repeated(keep)
+            race = Race(keep, ranking.judge(self._model, view, batch))
             earlier, ended = answers[0] if answers else None, []
-            for state in self._denoise(view, canvas.repeated(keep), race):
-                shown = self._answer(canvas, state, 0, 0.0).behind(earlier)
-                yield Draft(self._written(shown), self._steps, most_steps * len(canvases))
+            for state in self._denoise(view, batch, race):
+                # The leader is shown, and once one has ended that one, not whoever leads those that are left.
+                shown = self._answer(batch, ended[0] if ended else state).behind(earlier)
+                if state.number:
+                    self._steps += 1
+                    yield Draft(self._written(shown), self._steps, most_steps * len(canvases))
                 over = state.finished | (state.number == most_steps)
                 ended += [state.only(row) for row in over.nonzero()]
-            answers = [
-                self._answer(canvas, state, 0, race.judge(state).item() if len(ended) > 1 else 0.0).behind(earlier)
-                for state in ended
-            ]
+            scores = [race.judge(state).item() for state in ended] if len(ended) > 1 else [0.0]
+            answers = [self._answer(batch, *found).behind(earlier) for found in zip(ended, scores, strict=True)]
             answers = sorted(answers, key=lambda answer: answer.score, reverse=True)[:keep]
             prefix = prefix + [index for index in answers[0].canvas if index not in self._unwritten]
             if not self._fill.further and any(index in self._model.ends for index in answers[0].ids):
                 break
         return answers
 
-    def _answer(self, canvas: Canvas, state: State, row: int, score: float) -> _Answer:
-        ids, sure = state.best[row].tolist(), state.confidence[row].tolist()
-        holes = canvas.hole[int(state.rows[row]) % len(canvas.hole)].tolist()
+    def _answer(self, canvas: Canvas, state: State, score: float = 0.0) -> _Answer:
+        """What the first canvas of ``state`` says."""
+        ids, sure = state.best[0].tolist(), state.confidence[0].tolist()
+        holes = canvas.hole[int(state.rows[0])].tolist()
         inside = [place for place, hole in enumerate(holes) if hole != OUTSIDE]
+        if self._fill.options.strength < 1:
+            # Text that is kept stands behind: an end among the changes is none.
+            inside = [place for place in inside if ids[place] not in self._model.ends]
         taken = ([values[place] for place in inside] for values in (ids, sure, holes))
         return _Answer(score, *taken, canvas=ids)
 
     def _written(self, answer: _Answer) -> tuple[Written, ...]:
         """The text of every hole, with its manners mended."""
         fill = self._fill
-        before, texts = self._before, []
+        before, texts = fill.before, []
         following = [gap + selected for gap, selected in zip(fill.gaps, fill.selections[1:], strict=True)]
         for hole, selected in enumerate(fill.selections):
             places = [place for place, of in enumerate(answer.holes) if of == hole]
             ids, sure = [answer.ids[place] for place in places], [answer.sure[place] for place in places]
             text, settled = self._model.detokenizer.settled(ids, sure)
-            mended = mend(text, before, selected, "".join(following[hole:]) + self._after)
+            mended = mend(text, before, selected, "".join(following[hole:]) + fill.after)
             texts.append(Written(mended, carry(settled, text, mended)))
             before += mended + "".join(fill.gaps[hole : hole + 1])
         return tuple(texts)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import LogitsProcessorList
 
-from palimpsest.engine import Done, Fill, Options
+from palimpsest.engine import Done, Fill, Options, writing
 from palimpsest.engine.bench import OneHot
 from palimpsest.engine.canvas import OUTSIDE, Canvas, Row, lay_out
 from palimpsest.engine.denoise import Race, begin, denoise, step
@@ -215,12 +215,33 @@ def assert_same_steps(ours, theirs):
         assert torch.equal(state.current, current)
 
 
-def test_without_pins_it_is_the_released_method(model):
+@pytest.mark.parametrize("width", [12, 256])
+def test_without_pins_it_is_the_released_method(model, monkeypatch, width):
+    """On a whole canvas, and on a narrow one that gets finished."""
     model = as_released(model)
-    ids, width = [2, *encode(model, "import os\n\n\ndef main():\n    ")], model.canvas_limit
-    ours = list(steps(model, all_free(width), 5, partial(model.decode, read_ids(model, ids)), max_steps=6))
-    _, theirs = generate(model, ids, 5, max_new_tokens=width, max_denoising_steps=6, eos_token_id=None)
+    monkeypatch.setattr(model.network.config, "canvas_length", width)
+    ids = [2, *encode(model, "import os\n\n\ndef main():\n    ")]
+    most, sure = (6, 0.005) if width == 256 else (40, 8.0)
+    decode = partial(model.decode, read_ids(model, ids))
+    ours = list(steps(model, all_free(width), 5, decode, max_steps=most, confidence=sure))
+    settings = {"max_new_tokens": width, "max_denoising_steps": most, "confidence_threshold": sure}
+    _, theirs = generate(model, ids, 5, eos_token_id=None, **settings)
     assert_same_steps(ours, theirs)
+    if model.name == "mini" and width == 12:
+        assert ours[-1].finished.all()
+        assert len(ours) < most
+
+
+@pytest.mark.parametrize("stability", [0, 1, 3])
+def test_a_canvas_must_repeat_as_often_as_the_checkpoint_says(mini, monkeypatch, stability):
+    model = as_released(mini)
+    monkeypatch.setattr(model.network.config, "canvas_length", 8)
+    ids, settings = [2, *encode(model, BEFORE)], {"max_denoising_steps": 30, "confidence_threshold": 8.0}
+    decode = partial(model.decode, read_ids(model, ids))
+    ours = list(steps(model, all_free(8), 2, decode, max_steps=30, confidence=8.0, stability=stability))
+    _, theirs = generate(model, ids, 2, max_new_tokens=8, eos_token_id=None, stability_threshold=stability, **settings)
+    assert_same_steps(ours, theirs)
+    assert len(ours) < 30
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -248,9 +269,16 @@ def test_with_pins_it_is_the_released_method_told_of_them(model, monkeypatch, se
     assert ours[-1].finished.item() == (len(ours) < 40)
 
 
-def test_over_several_blocks_it_is_the_released_method(model):
+def test_over_several_blocks_it_is_the_released_method(model, monkeypatch):
     """A long fill at the end of a document against generate(): each finished canvas becomes a part of the prefix."""
-    model, width, seed = as_released(model), model.canvas_limit, 4
+    model, width, seed, seen = as_released(model), model.canvas_limit, 4, []
+
+    def recorded(*arguments):
+        for state in denoise(*arguments):
+            seen.append(state)
+            yield state
+
+    monkeypatch.setattr(writing, "denoise", recorded)
     backend = LocalBackend()
     backend.use(model)
     before = "import os\n\n\ndef main():\n"
@@ -258,9 +286,9 @@ def test_over_several_blocks_it_is_the_released_method(model):
     output, theirs = generate(model, ids, seed, max_new_tokens=3 * width, max_denoising_steps=4)
     *_, done = backend.fill(Fill(before, "", options=Options(seed=seed, length=3 * width, max_steps=4)))
     assert isinstance(done, Done)
+    assert_same_steps(seen, theirs)
     new = output.sequences[0, len(ids) :].tolist()
     text = model.detokenizer.text(list(takewhile(lambda index: index not in model.ends, new)))
     assert done.text == mend(text, before, "", "")
-    assert done.steps == len(theirs)
     if model.name != "mini":
         assert done.steps == 12  # a random model ends no text: all three canvases

@@ -112,7 +112,7 @@ def test_closing_ends_every_job(events):
 
 def test_an_error_ends_its_job_only(engine, events):
     too_long = engine.submit(Fill("", "", selected="word " * 3000))
-    assert "shorter" in events.until(too_long, Failed).message
+    assert "select less" in events.until(too_long, Failed).message
     events.until(engine.submit(SHORT), Done)
 
 

@@ -80,7 +80,9 @@ def test_a_selection_no_model_could_write_is_refused_at_once():
 
 
 def test_more_than_the_model_writes_at_a_time_is_refused(backend):
-    with pytest.raises(RequestError, match="takes 2500 tokens and this model writes at most 2048 at a time: select a"):
+    with pytest.raises(
+        RequestError, match="take 2500 tokens with room for changes, and this model writes at most 2048 at a time"
+    ):
         fill(backend, "", "", options=Options(length=2500))
 
 

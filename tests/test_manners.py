@@ -97,7 +97,12 @@ def test_lines_end_without_blanks():
         ("x[0]), y", "f(", "x), g(y", ")", "x[0]), y"),  # unlike the selected text: no telling where
         ("b), h(z", "f(a", ", c), g(d", ")", "b), h(z"),
         ("foo(", "def g():\n    ", "", "\n        a, b)\n", "foo("),  # the lines around close it
-        (":) fine", "He said ", "", " and left.", ": fine"),
+        (") fine", "He said ", "", " and left.", " fine"),
+        (":) fine", "He said ", "", " and left.", ":) fine"),
+        ('print("(")', "x = 1\n", "", "\n", 'print("(")'),
+        ("if c == ')':", "x = 1\n", "", "\n    pass\n", "if c == ')':"),
+        ("1) first\n2) second", "", "", "", "1) first\n2) second"),
+        ("a)", "x = [\n" + "    g(1),\n" * 800 + "    g(", "2", "),\n]\n", "a"),
         ("1) two", "Points 1) one ", "", " 3) three", "1) two"),  # they do not pair here at all
     ],
 )
@@ -130,6 +135,10 @@ def test_brackets_of_real_lines_are_closed_again():
 )
 def test_indentation_is_the_file_s(text, before, after, mended):
     assert mend(text, before, "", after) == mended
+
+
+def test_indentation_that_was_selected_is_written_too():
+    assert mend("    return y", "def f():\n    ", "    return x", "\n") == "    return y"
 
 
 def test_half_characters_are_left_out():

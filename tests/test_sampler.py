@@ -62,9 +62,9 @@ def test_the_cheap_draw_takes_one_random_number_a_position():
 
 
 def test_every_released_setting_can_be_given():
-    options = Options(max_steps=12, t_min=0.2, t_max=0.9, entropy_bound=0.5, confidence=0.0)
-    assert Schedule().adapted(options) == Schedule(12, 0.2, 0.9, 0.5, 0.0)
-    assert Schedule().adapted(Options()) == Schedule(48, 0.4, 0.8, 0.1, 0.005)
+    options = Options(max_steps=12, t_min=0.2, t_max=0.9, entropy_bound=0.5, confidence=0.0, stability=2)
+    assert Schedule().adapted(options) == Schedule(12, 0.2, 0.9, 0.5, 0.0, 2)
+    assert Schedule().adapted(Options()) == Schedule(48, 0.4, 0.8, 0.1, 0.005, 1)
 
 
 def test_a_rising_temperature_is_refused():
@@ -75,12 +75,12 @@ def test_a_rising_temperature_is_refused():
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("strength", (-0.1, 1.1, float("nan"))),
+        ("strength", (-0.1, 1.1, float("nan"), None)),
         ("t_min", (0, -1, float("inf"))),
         ("t_max", (0, float("nan"))),
         ("entropy_bound", (-1, float("nan"))),
         ("confidence", (-1,)),
-        ("alternatives", (0, 1.5, 1000)),
+        ("alternatives", (0, 1.5, 1000, None)),
         ("max_steps", (0, 2.5, 2**64)),
         ("seed", (-1, 2**64)),
         ("length", (0, -1, 5000)),
