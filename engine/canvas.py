@@ -26,15 +26,16 @@ class Row:
     free: list[bool] = field(default_factory=list)
     hole: list[int] = field(default_factory=list)
 
-    def pin(self, ids: Sequence[int], hole: int = OUTSIDE) -> None:
-        """Append tokens that stay."""
-        self.append(ids, hole, free=False)
+    def pin(self, ids: Sequence[int]) -> None:
+        """Append tokens that stay, outside any hole."""
+        self.append(ids, OUTSIDE, free=False)
 
     def open(self, length: int, hole: int) -> None:
         """Append tokens that the model decides."""
         self.append([0] * length, hole, free=True)
 
     def append(self, ids: Sequence[int], hole: int, free: bool) -> None:
+        """Append tokens of ``hole`` that the model decides, or that stay."""
         self.ids += ids
         self.free += [free] * len(ids)
         self.hole += [hole] * len(ids)

@@ -111,23 +111,18 @@ def _balanced(text: str, before: str, selected: str, after: str) -> str:
     if unmatched(text) == unmatched(selected) or not _fits(before, selected, after):
         return text
     # Closers that match nothing go; what is left open is closed at the end.
-    kept, open_ = [], []
-    for char, counts in zip(text, _counted(text), strict=True):
-        if not counts:
-            pass
-        elif char in PAIRS:
-            open_.append(char)
-        elif char in CLOSERS:
-            if open_ and open_[-1] == CLOSERS[char]:
-                open_.pop()
-            elif not open_ and closers[:1] == [char]:
-                closers.pop(0)
-            else:
-                continue
-        kept.append(char)
+    early, late = _unmatched_places(text)
+    dropped = set()
+    for place in early:
+        if closers[:1] == [text[place]]:
+            closers.pop(0)
+        else:
+            dropped.add(place)
+    open_ = [text[place] for place in late]
     if closers or open_[: len(openers)] != openers:
         return text  # it lacks a bracket of the selected text's: no telling where
-    return "".join(kept) + "".join(PAIRS[char] for char in reversed(open_[len(openers) :]))
+    kept = (char for place, char in enumerate(text) if place not in dropped)
+    return "".join([*kept, *(PAIRS[char] for char in reversed(open_[len(openers) :]))])
 
 
 def _fits(before: str, selected: str, after: str) -> bool:
@@ -142,18 +137,24 @@ def _fits(before: str, selected: str, after: str) -> bool:
 
 def unmatched(text: str) -> tuple[str, str]:
     """The brackets of ``text`` that it does not match itself: closers of earlier ones, openers for later ones."""
+    closers, openers = ("".join(text[place] for place in places) for places in _unmatched_places(text))
+    return closers, openers
+
+
+def _unmatched_places(text: str) -> tuple[list[int], list[int]]:
+    """Where those stand."""
     closers, open_ = [], []
-    for char, counts in zip(text, _counted(text), strict=True):
+    for place, (char, counts) in enumerate(zip(text, _counted(text), strict=True)):
         if not counts:
             continue
         if char in PAIRS:
-            open_.append(char)
+            open_.append(place)
         elif char in CLOSERS:
-            if open_ and open_[-1] == CLOSERS[char]:
+            if open_ and text[open_[-1]] == CLOSERS[char]:
                 open_.pop()
             else:
-                closers.append(char)
-    return "".join(closers), "".join(open_)
+                closers.append(place)
+    return closers, open_
 
 
 def _counted(text: str) -> list[bool]:
