@@ -39,7 +39,7 @@ class State:
     free: Tensor  # B W bool
     current: Tensor  # B W, what the decoder reads next
     best: Tensor  # B W, the likeliest tokens; pins unchanged
-    confidence: Tensor  # B W, the probability of those; 1 on pins
+    confidence: Tensor  # B W, their probability before the temperature, under which all ends up sure; 1 on pins
     repeats: Tensor  # B, how often the likeliest tokens were the same as the step before
     finished: Tensor  # B bool
     guess: Tensor | None  # N V, the probabilities of the free positions
@@ -81,8 +81,8 @@ def step(state: State, decode: Decode, schedule: Schedule, draw: Draw, generator
     """
     free, number = state.free, state.number + 1
     # 1. Decode.
-    logits = decode(state.current, free, state.guess) / schedule.temperature(number)
-    probabilities = logits.softmax(-1)
+    logits = decode(state.current, free, state.guess)
+    probabilities = (logits / schedule.temperature(number)).softmax(-1)
     # 2. Propose and accept.
     zeros = torch.zeros(free.shape, device=free.device)
     entropies = zeros.masked_scatter(free, entropy(probabilities))
@@ -92,12 +92,12 @@ def step(state: State, decode: Decode, schedule: Schedule, draw: Draw, generator
     random = noise(free.shape, probabilities.shape[-1], generator)
     current = torch.where(free & ~accepted, random, proposal)
     # 4. Stop.
-    sure, likeliest = probabilities.max(-1)
+    top, likeliest = logits.max(-1)
     best = state.best.masked_scatter(free, likeliest)
     repeats = torch.where((best == state.best).all(-1), state.repeats + 1, 0)
     confident = entropies.sum(-1) / free.sum(-1) < schedule.confidence
     finished = confident & (repeats >= schedule.stability)
-    confidence = state.confidence.masked_scatter(free, sure)
+    confidence = state.confidence.masked_scatter(free, (top - logits.logsumexp(-1)).exp())
     # 5. Condition.
     return State(number, state.rows, free, current, best, confidence, repeats, finished, probabilities)
 

@@ -104,7 +104,7 @@ class Fill:
 
 @dataclass(frozen=True)
 class Written:
-    """What stands in one hole, and per character how settled it is, from 0 to 1."""
+    """What stands in one hole, and per character how sure the model is of it, from 0 to 1."""
 
     text: str
     settled: tuple[float, ...]

@@ -144,6 +144,19 @@ def test_what_is_unsure_can_be_opened():
         reopen(fill, holes, ((), ()))
 
 
+def test_a_finished_fill_still_tells_what_it_was_unsure_of(backend):
+    """At the temperature it was drawn with everything is sure in the end; what is told is the model's own mind."""
+    fill = at_line("                 break_long_words=True,\n", options=Options(seed=2))
+    _, done = run(backend, fill)
+    open_ = unsure(done.holes[0], 0.9)
+    assert open_
+    assert sum(end - start for start, end in open_) < len(done.text)
+    again = reopen(fill, done.holes, (open_,))
+    _, anew = run(backend, again)
+    for gap in again.gaps:
+        assert gap in again.filled(anew.holes)
+
+
 def test_a_blank_can_be_opened_whatever_the_first_fill_was():
     fill = Fill("", "", "a b", "Fix it", options=Options(strength=0.5, length=9))
     again = reopen(fill, (Written("a b", (1.0,) * 3),), (((1, 2),),))
