@@ -136,7 +136,7 @@ class Engine:
                         break
         except EngineError as error:
             log.info("not warmed: %s", error)  # the fill itself will say it to the user
-        except Exception:
+        except Exception:  # still the job loop: the thread lives on, and the fill itself will fail and be told
             log.exception("warming failed")
 
     def _fill(self, backend: Backend, job: _Job) -> None:
