@@ -39,12 +39,12 @@ class Layer:
                 self._stored[:, :, :at] = stored[:, :, :at]
             stored = self._stored
         stored[:, :, at:end] = new
-        start = max(0, at - self.window + 1) if self.window else 0
+        start = _first_seen(at, self.window)
         return stored[:1, :, start:end], stored[1:, :, start:end]
 
     def seen(self, length: int) -> tuple[Tensor, Tensor]:
         """What a token right behind the first ``length`` sees of them: keys and values, 1 K P D."""
-        return self.first(length, max(0, length - self.window + 1) if self.window else 0)
+        return self.first(length, _first_seen(length, self.window))
 
     def first(self, length: int, start: int = 0) -> tuple[Tensor, Tensor]:
         """Keys and values of the tokens from ``start`` to ``length``, 1 K P D."""
@@ -117,7 +117,7 @@ class Prefix:
         """Count ``ids``, whose keys and values all layers have taken."""
         self.length += len(ids)
         for layer, window in zip(self.layers, self._windows, strict=True):
-            start = max(0, layer.keys.shape[2] - window + 1) if window else 0
+            start = _first_seen(layer.keys.shape[2], window)
             layer.keys, layer.values = layer.keys[:, :, start:], layer.values[:, :, start:]
 
     def seen_by(self, batch: int) -> "Prefix":
@@ -181,6 +181,11 @@ class Shelf:
             del self._caches[0]
         self._caches.append(best)
         return best
+
+
+def _first_seen(length: int, window: int | None) -> int:
+    """The first of ``length`` tokens that the one right behind them sees."""
+    return max(0, length - window + 1) if window else 0
 
 
 def shared(first: Sequence[int], second: Sequence[int]) -> int:

@@ -18,15 +18,6 @@ from palimpsest.engine.sampler import Draw, Schedule, accept, entropy, noise
 # ids (B W), free (B W), the last step's probabilities of free positions (N V) or None -> logits of those (N V)
 Decode = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
-
-@dataclass(frozen=True)
-class Race:
-    """How many candidates shall be left, and how good each is (B, the more the better)."""
-
-    keep: int
-    judge: Callable[["State"], Tensor]
-
-
 FIRST_COMPARED = 2  # the step after which candidates are first compared; before it they are mostly noise
 
 
@@ -49,8 +40,17 @@ class State:
         names = ("rows", "free", "current", "best", "confidence", "repeats", "finished")
         guess = self.guess
         if guess is not None:
-            guess = torch.cat([guess.split(self.free.sum(-1).tolist())[row] for row in rows.tolist()] or [guess[:0]])
+            parts = guess.split(self.free.sum(-1).tolist())
+            guess = torch.cat([parts[row] for row in rows.tolist()] or [guess[:0]])
         return replace(self, guess=guess, **{name: getattr(self, name)[rows] for name in names})
+
+
+@dataclass(frozen=True)
+class Race:
+    """How many candidates shall be left, and how good each is (B, the more the better)."""
+
+    keep: int
+    judge: Callable[[State], Tensor]
 
 
 def begin(canvas: Canvas, vocabulary: int, generator: torch.Generator) -> State:

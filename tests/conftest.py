@@ -18,7 +18,7 @@ from transformers import DiffusionGemmaForBlockDiffusion
 
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.window import Window
-from palimpsest.engine import Options, open_backend
+from palimpsest.engine import Done, Options, open_backend
 from palimpsest.engine.model import load_model
 from palimpsest.engine.training.architecture import mini_config, mini_generation_config
 from palimpsest.engine.weights import SHIPPED
@@ -85,6 +85,23 @@ def backend():
     backend.load()
     yield backend
     backend.close()
+
+
+def drained(generator):
+    """What a generator returns, and all it yields before."""
+    told = []
+    while True:
+        try:
+            told.append(next(generator))
+        except StopIteration as end:
+            return end.value, told
+
+
+def answered(backend, fill):
+    """What a backend tells while it fills, and its Done."""
+    *progress, done = backend.fill(fill)
+    assert isinstance(done, Done)
+    return progress, done
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import random
 import pytest
 import torch
 
+from conftest import drained
 from palimpsest.engine.cache import STEPS, Shelf
 
 LONG = 700  # tokens: well past the sliding window
@@ -25,12 +26,7 @@ class Counted:
 
 
 def read(shelf, ids):
-    reading, told = shelf.read(ids), []
-    while True:
-        try:
-            told.append(next(reading))
-        except StopIteration as end:
-            return end.value, told
+    return drained(shelf.read(ids))
 
 
 def some_ids(model, count, seed):

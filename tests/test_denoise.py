@@ -8,7 +8,8 @@ import pytest
 import torch
 from transformers import LogitsProcessorList
 
-from palimpsest.engine import Done, Fill, Options, writing
+from conftest import answered, drained
+from palimpsest.engine import Fill, Options, writing
 from palimpsest.engine.bench import OneHot
 from palimpsest.engine.canvas import OUTSIDE, Canvas, Row, lay_out
 from palimpsest.engine.denoise import Race, begin, denoise, step
@@ -38,12 +39,8 @@ def read(model, text=BEFORE):
 
 
 def read_ids(model, ids):
-    reading = model.shelf().read(ids)
-    while True:
-        try:
-            next(reading)
-        except StopIteration as end:
-            return end.value
+    prefix, _ = drained(model.shelf().read(ids))
+    return prefix
 
 
 def a_row(model, length=12):
@@ -284,8 +281,7 @@ def test_over_several_blocks_it_is_the_released_method(model, monkeypatch):
     before = "import os\n\n\ndef main():\n"
     ids = [2, *encode(model, before)]
     output, theirs = generate(model, ids, seed, max_new_tokens=3 * width, max_denoising_steps=4)
-    *_, done = backend.fill(Fill(before, "", options=Options(seed=seed, length=3 * width, max_steps=4)))
-    assert isinstance(done, Done)
+    _, done = answered(backend, Fill(before, "", options=Options(seed=seed, length=3 * width, max_steps=4)))
     assert_same_steps(seen, theirs)
     new = output.sequences[0, len(ids) :].tolist()
     text = model.detokenizer.text(list(takewhile(lambda index: index not in model.ends, new)))

@@ -6,8 +6,8 @@ import shutil
 import pytest
 from safetensors.torch import load_file, save_file
 
-from conftest import REAL_FILE
-from palimpsest.engine import CheckpointError, Done, Draft, Fill, Options, RequestError, open_backend
+from conftest import REAL_FILE, answered
+from palimpsest.engine import CheckpointError, Draft, Fill, Options, RequestError, open_backend
 from palimpsest.engine.weights import SHIPPED
 
 LINES = REAL_FILE.read_text().split("\n")
@@ -19,8 +19,7 @@ def blank(line):
 
 
 def fill(backend, *args, **kwargs):
-    *progress, done = backend.fill(Fill(*args, **kwargs))
-    assert isinstance(done, Done)
+    progress, done = answered(backend, Fill(*args, **kwargs))
     return [event for event in progress if isinstance(event, Draft)], done
 
 

@@ -8,19 +8,16 @@ import re
 import pytest
 import torch
 
-from conftest import REAL_FILE
+from conftest import REAL_FILE, answered, drained
 from palimpsest.engine import (
     Alternative,
-    Done,
     Draft,
     Fill,
     Hole,
     Options,
     Reading,
     RequestError,
-    Thought,
     Written,
-    open_backend,
     reopen,
     unsure,
 )
@@ -28,7 +25,6 @@ from palimpsest.engine.canvas import SCALES, Row, lay_out
 from palimpsest.engine.local import LocalBackend
 from palimpsest.engine.manners import mend
 from palimpsest.engine.model import Model
-from palimpsest.engine.prompt import LEAD, build
 from palimpsest.engine.ranking import differing
 from palimpsest.engine.weights import SHIPPED
 
@@ -49,12 +45,6 @@ def any_backend(request):
     return request.getfixturevalue(request.param)
 
 
-def run(backend, fill):
-    *progress, done = backend.fill(fill)
-    assert isinstance(done, Done)
-    return progress, done
-
-
 def at_line(line, **more):
     before, after = TEXT.split(line, 1)
     return Fill(before, after, **more)
@@ -71,7 +61,7 @@ def test_holes_are_filled_together_and_the_text_between_stays(any_backend):
         further=(Hole("):\n    return sum(", "numbers"), Hole(") / len(", "numbers")),
         options=Options(seed=3),
     )
-    progress, done = run(any_backend, fill)
+    progress, done = answered(any_backend, fill)
     assert all(len(event.holes) == 3 for event in progress if isinstance(event, Draft))
     first, second, third = (written.text for written in done.holes)
     assert fill.filled(done.holes) == f"def mean({first}):\n    return sum({second}) / len({third}\n"
@@ -87,26 +77,24 @@ def test_each_hole_sees_the_other(tiny):
         row.open(4, hole)
         row.pin([50, 51])
     canvas = lay_out([row], [], 256, 1)
-    reading = tiny.shelf().read([2])
-    with pytest.raises(StopIteration) as read:
-        next(reading)
+    prefix, _ = drained(tiny.shelf().read([2]))
     ids = canvas.ids.repeat(2, 1)
     ids[1, 6:10] += 7
-    logits = tiny.decode(read.value.value, ids, canvas.free.repeat(2, 1), None)
+    logits = tiny.decode(prefix, ids, canvas.free.repeat(2, 1), None)
     assert not torch.allclose(logits[:4], logits[8:12])
 
 
 def test_kept_words_are_kept(any_backend):
     """Words inside a selection that must stay are the gap between two holes."""
     fill = Fill("We saw ", ".\n", "the quick", further=(Hole(" brown fox ", "jumps over"),), options=Options(seed=2))
-    _, done = run(any_backend, fill)
+    _, done = answered(any_backend, fill)
     assert " brown fox " in fill.filled(done.holes)
 
 
 def test_holes_too_far_apart_for_a_canvas_are_filled_one_after_the_other(any_backend):
     gap = "".join(TEXT.splitlines(keepends=True)[40:100])
     fill = Fill("a = ", "\n", "", further=(Hole(gap, ""),), options=Options(seed=1, length=4, max_steps=6))
-    _, done = run(any_backend, fill)
+    _, done = answered(any_backend, fill)
     text = fill.filled(done.holes)
     assert text == f"a = {done.holes[0].text}{gap}{done.holes[1].text}\n"
 
@@ -116,13 +104,13 @@ def test_holes_too_far_apart_for_a_canvas_are_filled_one_after_the_other(any_bac
 
 def test_a_stretch_is_written_anew_and_the_rest_stays(any_backend):
     fill = at_line(LINE, selected=LINE, options=Options(seed=1))
-    _, done = run(any_backend, fill)
+    _, done = answered(any_backend, fill)
     text = done.text
     stretch = (len(text) // 3, 2 * len(text) // 3)
     again = reopen(fill, done.holes, ((stretch,),))
     assert again.selected == text[slice(*stretch)]
     assert again.before + again.selected + again.after == fill.filled(done.holes)
-    _, anew = run(any_backend, again)
+    _, anew = answered(any_backend, again)
     result = again.filled(anew.holes)
     start, end = fill.before + text[: stretch[0]], text[stretch[1] :] + fill.after
     assert result.startswith(start)
@@ -147,12 +135,12 @@ def test_what_is_unsure_can_be_opened():
 def test_a_finished_fill_still_tells_what_it_was_unsure_of(backend):
     """At the temperature it was drawn with everything is sure in the end; what is told is the model's own mind."""
     fill = at_line("                 break_long_words=True,\n", options=Options(seed=2))
-    _, done = run(backend, fill)
+    _, done = answered(backend, fill)
     open_ = unsure(done.holes[0], 0.9)
     assert open_
     assert sum(end - start for start, end in open_) < len(done.text)
     again = reopen(fill, done.holes, (open_,))
-    _, anew = run(backend, again)
+    _, anew = answered(backend, again)
     for gap in again.gaps:
         assert gap in again.filled(anew.holes)
 
@@ -168,7 +156,7 @@ def test_a_blank_can_be_opened_whatever_the_first_fill_was():
 
 @pytest.mark.parametrize("text", [LINE, "It was the best of times, it was the worst of times.", "x\u2028\t\0 y  "])
 def test_strength_0_returns_the_text_untouched(any_backend, text):
-    progress, done = run(any_backend, Fill("", "\n", text, options=Options(seed=1, strength=0)))
+    progress, done = answered(any_backend, Fill("", "\n", text, options=Options(seed=1, strength=0)))
     assert done.text == text
     assert done.steps == 0
     assert not any(isinstance(event, Draft) for event in progress)
@@ -182,7 +170,7 @@ def test_the_stronger_the_farther_from_the_text(any_backend):
         changed = []
         for seed, line in enumerate(lines):
             options = Options(seed=seed, strength=strength, max_steps=8)
-            _, done = run(any_backend, at_line(line, selected=line, options=options))
+            _, done = answered(any_backend, at_line(line, selected=line, options=options))
             changed.append(1 - difflib.SequenceMatcher(None, line, done.text, autojunk=False).ratio())
         distances.append(sum(changed) / len(changed))
     assert distances[0] == 0
@@ -208,7 +196,7 @@ def test_an_end_of_text_among_the_changes_does_not_cut_what_is_kept(tiny, monkey
     text = "The first words stay, then the middle changes, and the last words must stay too."
     opened = tiny.tokenizer.encode(text).ids
     monkeypatch.setattr(Model, "decode", ending)
-    _, done = run(backend, Fill("", "\n", text, options=Options(seed=1, strength=0.2)))
+    _, done = answered(backend, Fill("", "\n", text, options=Options(seed=1, strength=0.2)))
     assert len(done.text) > 0.5 * len(text)
     assert len(tiny.tokenizer.encode(done.text).ids) >= 0.7 * len(opened)
 
@@ -222,7 +210,7 @@ def test_alternatives_to_a_little_change_of_a_long_text(backend):
             TEXT[start : start + 1800],
             options=Options(seed=1, strength=0.002, alternatives=2, max_steps=3),
         )
-        assert run(backend, fill)[1].text
+        assert answered(backend, fill)[1].text
 
 
 # Alternatives
@@ -230,7 +218,7 @@ def test_alternatives_to_a_little_change_of_a_long_text(backend):
 
 def test_alternatives_differ_and_the_best_comes_first(any_backend):
     fill = at_line(LINE, options=Options(seed=1, alternatives=4, max_steps=12))
-    _, done = run(any_backend, fill)
+    _, done = answered(any_backend, fill)
     scores = [answer.score for answer in done.alternatives]
     texts = [answer.text for answer in done.alternatives]
     assert 2 <= len(texts) <= 4
@@ -259,7 +247,7 @@ def test_without_a_delete_token_the_length_is_found_among_candidates(tiny):
     lengths = set()
     for seed in range(6):
         fill = at_line(LINE, selected=LINE, options=Options(seed=seed, max_steps=6, alternatives=3))
-        _, done = run(backend, fill)
+        _, done = answered(backend, fill)
         lengths.add(done.tokens)
         assert len(done.alternatives) == 3
     assert lengths <= {round(selected * scale) for scale in SCALES}
@@ -270,7 +258,7 @@ def test_without_a_delete_token_the_length_is_found_among_candidates(tiny):
 
 def test_a_long_stretch_is_written_canvas_after_canvas(any_backend):
     fill = at_line(LINE, options=Options(seed=1, length=600, max_steps=3))
-    progress, done = run(any_backend, fill)
+    progress, done = answered(any_backend, fill)
     drafts = [event for event in progress if isinstance(event, Draft)]
     assert drafts[0].max_steps == 9
     assert [draft.step for draft in drafts] == list(range(1, len(drafts) + 1))
@@ -283,7 +271,7 @@ def test_a_long_stretch_is_written_canvas_after_canvas(any_backend):
 def test_a_long_selection_can_be_changed_a_little(any_backend):
     text = "".join(TEXT.splitlines(keepends=True)[100:140])
     before, after = TEXT.split(text)
-    _, done = run(any_backend, Fill(before, after, text, options=Options(seed=1, strength=0.05, max_steps=4)))
+    _, done = answered(any_backend, Fill(before, after, text, options=Options(seed=1, strength=0.05, max_steps=4)))
     assert 0.6 < difflib.SequenceMatcher(None, text, done.text, autojunk=False).ratio() < 1
 
 
@@ -293,7 +281,7 @@ def test_a_long_selection_can_be_changed_a_little(any_backend):
 def test_no_special_token_is_ever_text(tiny, random_backend):
     special = [token.content for token in tiny.tokenizer.get_added_tokens_decoder().values()]
     for seed in range(6):
-        progress, done = run(random_backend, Fill("a", "b", options=Options(seed=seed, length=200, max_steps=2)))
+        progress, done = answered(random_backend, Fill("a", "b", options=Options(seed=seed, length=200, max_steps=2)))
         texts = [event.text for event in progress if isinstance(event, Draft)] + [done.text]
         assert not [token for token in special for text in texts if token in text]
         assert "\ufffd" not in done.text
@@ -313,7 +301,7 @@ def test_real_fills_have_good_manners(backend):
         line = rng.choice(list(re.finditer(r"^[ \t]*(\S.*\S)$", text, re.MULTILINE)))
         start, end = line.span(seed % 2)
         fill = Fill(text[:start], text[end:], text[start:end] * (seed % 3 == 0), options=Options(seed=seed))
-        *_, done = backend.fill(fill)
+        _, done = answered(backend, fill)
         assert done.text == mend(done.text, fill.before, fill.selected, fill.after)
         assert not re.search(r"[ \t]$|\r|\t", done.text, re.MULTILINE)
         lines = [written.strip() for written in done.text.split("\n") if sum(map(str.isalnum, written)) > 2]
@@ -324,7 +312,7 @@ def test_real_fills_have_good_manners(backend):
 @pytest.mark.parametrize(("before", "after"), [("", ""), ("", "\nx = 1\n"), ("x = 1\n", ""), ("x = ", ""), (" ", " ")])
 def test_holes_at_the_start_and_the_end_of_a_file(any_backend, before, after):
     fill = Fill(before, after, options=Options(seed=1, max_steps=5))
-    _, done = run(any_backend, fill)
+    _, done = answered(any_backend, fill)
     assert fill.filled(done.holes).startswith(before)
     assert fill.filled(done.holes).endswith(after)
 
@@ -332,7 +320,7 @@ def test_holes_at_the_start_and_the_end_of_a_file(any_backend, before, after):
 def test_characters_of_several_tokens_around_a_hole_stay_whole(any_backend):
     before, after = "na\u0308ive 👩‍👩‍👧 日", "\u0301 本語 😀 e"
     fill = Fill(before, after, "xyz", options=Options(seed=1))
-    _, done = run(any_backend, fill)
+    _, done = answered(any_backend, fill)
     assert fill.filled(done.holes) == before + done.text + after
 
 
@@ -347,7 +335,7 @@ def test_reading_is_told_and_warming_spares_it(tiny):
     assert len(told) > 10
     assert all(isinstance(event, Reading) for event in told)
     assert [event.done for event in told] == sorted(event.done for event in told)
-    progress, _ = run(backend, fill)
+    progress, _ = answered(backend, fill)
     assert not any(isinstance(event, Reading) for event in progress)
 
 
@@ -361,61 +349,3 @@ def test_typing_before_a_hole_in_a_file_longer_than_the_prefix_keeps_most_of_the
         costs.append(len(list(backend.warm(Fill(text[: len(text) - 2000 + place], "")))))
     assert costs[0] > 20
     assert max(costs[1:]) <= 2
-
-
-# Conversation and thoughts
-
-
-@pytest.fixture(scope="module")
-def chatty(chatty_folder):
-    backend = open_backend(checkpoint=chatty_folder)
-    backend.load()
-    return backend
-
-
-def prompt_of(model, fill):
-    asked = build(fill, model.tokenizer, model.prefix_limit, model.canvas_limit, model.chats)
-    return asked, model.tokenizer.decode(asked.prefix, skip_special_tokens=False)
-
-
-def test_a_model_tuned_for_conversation_is_told_the_task_in_its_own_format(chatty):
-    model = chatty._model
-    assert model.chats
-    fill = Fill("def f(x):\n    return ", " + 1\n", "x", "Double it", further=(Hole(" * ", "y"),))
-    asked, text = prompt_of(model, fill)
-    assert text.startswith("<bos><|turn>user\ndef f(x):\n    return [[1: x]] * [[2: y]] + 1\n")
-    assert "Double it" in text
-    assert text.endswith("<turn|>\n<|turn>model\n<|channel>thought\n<channel|>"), "the empty thought ends the prompt"
-    # The answer begins with the text before the first hole; what follows the last is pinned on the canvas.
-    assert model.tokenizer.decode([*asked.lead, *asked.left]) == fill.before
-    assert model.tokenizer.decode(asked.right) == fill.after
-    assert len(prompt_of(model, Fill(TEXT, "\n", "x"))[0].lead) == LEAD
-    _, done = run(chatty, fill)
-    assert len(done.holes) == 2
-
-
-def test_the_document_comes_before_the_instruction_so_that_it_is_read_once(chatty):
-    first, second = (list(chatty.warm(Fill(TEXT, "\n", "x", instruction))) for instruction in ("Shorten", "Expand"))
-    assert len(first) > 10
-    assert len(second) <= 12  # what follows the document: at most its task and lead, in chunks of 64
-    assert len(second) < len(first) / 3
-
-
-def test_a_thought_is_told_apart_and_never_put_into_text(chatty):
-    fill = Fill("def f(x):\n    return ", "\n", "x", "Double it", options=Options(seed=1, think=True, max_steps=2))
-    _, text = prompt_of(chatty._model, fill)
-    assert text.startswith("<bos><|turn>system\n<|think|><turn|>\n<|turn>user\n")
-    assert text.endswith("<|turn>model\n<|channel>thought\n")
-    progress, done = run(chatty, fill)
-    thoughts = [event.text for event in progress if isinstance(event, Thought)]
-    assert thoughts
-    assert done.thought == thoughts[-1]
-    assert len(done.thought) > 100, "a random model thinks until it may no longer"
-    assert progress.index(next(event for event in progress if isinstance(event, Draft))) > len(thoughts) - 1
-    assert done.thought[:40] not in fill.filled(done.holes)
-    assert [draft.step for draft in progress if isinstance(draft, Draft)] == list(range(1, done.steps + 1))
-
-
-def test_a_model_that_cannot_think_says_so(backend):
-    with pytest.raises(RequestError, match="cannot think"):
-        run(backend, Fill("a", "b", options=Options(think=True)))
