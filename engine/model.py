@@ -86,6 +86,12 @@ class Model:
         window = self._text_config.sliding_window
         return [window if kind == SLIDING else None for kind in self._kinds]
 
+    def token(self, name: str) -> int:
+        """The id of a token that every vocabulary here has."""
+        index = self.tokenizer.token_to_id(name)
+        assert index is not None, name
+        return index
+
     def shelf(self) -> Shelf:
         """A place for prefix caches."""
         return Shelf(self.encode, self.windows, self.chunk, 2 * self.prefix_limit)

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -20,7 +21,7 @@ from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.window import Window
 from palimpsest.engine import Done, Options, open_backend
 from palimpsest.engine.model import load_model
-from palimpsest.engine.training.architecture import mini_config, mini_generation_config
+from palimpsest.engine.training.architecture import SIZES, config, generation_config
 from palimpsest.engine.weights import SHIPPED
 
 # Until a backend is loaded and chooses for itself: the smallest machine has two cores, one of them for the window.
@@ -56,10 +57,9 @@ def tiny_folder(tmp_path_factory):
     """A checkpoint folder with random weights: two layers, the classes and the vocabulary of the mini checkpoint."""
     folder = tmp_path_factory.mktemp("tiny")
     tokenizer = Tokenizer.from_file(str(SHIPPED / "tokenizer.json"))
-    config = mini_config(tokenizer, layers=2)
     torch.manual_seed(0)
-    network = DiffusionGemmaForBlockDiffusion(config)
-    network.generation_config = mini_generation_config(tokenizer)
+    network = DiffusionGemmaForBlockDiffusion(config(tokenizer, replace(SIZES["nano"], layers=2)))
+    network.generation_config = generation_config(tokenizer)
     network.save_pretrained(folder)
     shutil.copy(SHIPPED / "tokenizer.json", folder)
     return folder

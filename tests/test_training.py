@@ -1,4 +1,4 @@
-"""The training script: examples that fit, and a run that goes on exactly where it stopped."""
+"""The training script: examples that fit, the engine's own conditions, and a run that goes on exactly where it stopped."""
 
 import json
 import subprocess
@@ -10,12 +10,14 @@ import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
-from conftest import REAL_FILE
+from conftest import REAL_FILE, drained
 from palimpsest.engine import Fill, open_backend
 from palimpsest.engine.prompt import build
 from palimpsest.engine.training.corpus import encode
-from palimpsest.engine.training.examples import Examples, damage, rewrite_prompt
+from palimpsest.engine.training.examples import LENGTH, MARKS, OBJECTIVES, Examples
 from palimpsest.engine.training.optimizer import orthogonalise
+from palimpsest.engine.training.rewriting import DAMAGES, damage, rewrite_prompt
+from palimpsest.engine.training.train import Trainer, _Prefix
 from palimpsest.engine.weights import SHIPPED
 
 
@@ -30,26 +32,83 @@ def tokens(tokenizer):
 
 
 def test_every_example_is_a_text_with_holes(tokenizer, tokens):
-    examples = Examples(tokens, tokenizer, documents=8, seed=0)
-    seen = set()
+    examples = Examples(tokens, tokenizer, "fill", documents=8, seed=0)
+    widths, held = set(), 0
     for step in range(40):
         batch = examples.batch(step)
-        seen.add(batch.width)
-        assert batch.target.shape == batch.canvas.shape == batch.free.shape == batch.start.shape
-        # Pins carry no noise, and slack stands in holes only.
-        assert (batch.canvas == batch.target)[~batch.free].all()
-        assert not (batch.target == examples.delete)[~batch.free].any()
-        assert batch.start.min() >= 1
-        assert batch.start.max() <= batch.prefix.shape[1]
-        assert batch.free.any()
-    assert len(seen) > 2
+        canvases = batch.canvases
+        assert canvases is not None
+        target, free = canvases.target.numpy(), canvases.free.numpy()
+        widths.add(target.shape[1])
+        assert free.any(-1).mean() > 0.9
+        assert not (target == examples.delete)[~free].any()  # slack stands in holes only
+        for row, start, document in zip(target, canvases.start.tolist(), canvases.document.tolist(), strict=True):
+            assert 1 <= start < LENGTH
+            # Without slack and with its blanks where words have them, a canvas goes on where its document stops.
+            text = tokenizer.decode(row[row != examples.delete].tolist())
+            following = tokenizer.decode(batch.ids[document, start:].tolist())
+            held += following.startswith(text[:20]) or text.startswith(following[:20])
+    assert widths == {32, 64, 128, 256}
+    assert held > 1300
 
 
 def test_a_step_s_batch_depends_on_seed_and_step_only(tokenizer, tokens):
-    batches = [Examples(tokens, tokenizer, 4, seed).batch(step) for seed, step in [(0, 5), (0, 5), (1, 5), (0, 6)]]
-    assert np.array_equal(batches[0].canvas, batches[1].canvas)
-    assert not np.array_equal(batches[0].prefix, batches[2].prefix)
-    assert not np.array_equal(batches[0].prefix, batches[3].prefix)
+    for objective in OBJECTIVES:
+        batches = [
+            Examples(tokens, tokenizer, objective, 4, seed).batch(step)
+            for seed, step in [(0, 5), (0, 5), (1, 5), (0, 6)]
+        ]
+        assert np.array_equal(batches[0].ids, batches[1].ids)
+        assert not np.array_equal(batches[0].ids, batches[2].ids)
+        assert not np.array_equal(batches[0].ids, batches[3].ids)
+
+
+def test_the_left_to_right_rival_reads_what_follows_first(tokenizer, tokens):
+    examples = Examples(tokens, tokenizer, "left-to-right", 8, seed=0)
+    first, second = map(tokenizer.token_to_id, MARKS)
+    for ids in examples.batch(0).ids:
+        before, _, rest = tokenizer.decode(ids.tolist(), skip_special_tokens=False).partition(MARKS[0])
+        after, _, rest = rest.partition(MARKS[1])
+        assert len(ids) == LENGTH
+        assert before
+        assert (ids == first).sum() in ((ids == second).sum(), (ids == second).sum() + 1)
+
+
+def test_the_trainer_sees_what_the_engine_sees(tokenizer, tokens, tiny):
+    """From one document and canvas, the logits of the first pass are those of the engine's first step."""
+    trainer = Trainer(tiny.network, compiled=False)
+    examples = Examples(tokens, tokenizer, "fill", 2, seed=0)
+    for step in (1, 3):
+        batch = examples.batch(step)
+        canvases = batch.canvases
+        assert canvases is not None
+        prefix = _Prefix()
+        with torch.no_grad():
+            trainer._read(torch.from_numpy(batch.ids), prefix)
+            seen = prefix.behind(canvases, tiny.windows)
+            soft = trainer.marked(canvases.free, trainer.decoder.embed_tokens(canvases.target))
+            hidden = trainer._decode(canvases.target, soft, canvases, seen)
+        for row in range(0, len(hidden), 3):
+            ids = batch.ids[canvases.document[row]][: canvases.start[row]].tolist()
+            view, _ = drained(tiny.shelf().read(ids))
+            free = canvases.free[row : row + 1]
+            expected = tiny.decode(view, canvases.target[row : row + 1], free, None)
+            torch.testing.assert_close(tiny._logits(hidden[row][free[0]]), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_pins_carry_no_noise_and_only_holes_are_learned(tokenizer, tokens, tiny):
+    trainer = Trainer(tiny.network, compiled=False)
+    canvases = Examples(tokens, tokenizer, "fill", 2, seed=0).batch(0).canvases
+    assert canvases is not None
+    generator = torch.Generator().manual_seed(0)
+    unsure = torch.rand(canvases.free.shape, generator=generator).where(canvases.free, 0.0)
+    proposal = torch.full_like(canvases.target, 77).where(canvases.free, canvases.target)
+    kept = trainer.kept(canvases, unsure, proposal, generator)
+    # A free position shows noise, what was proposed, or the truth.
+    assert ((kept == -1) | (kept == 77) | (kept == canvases.target))[canvases.free].all()
+    assert {int(value) for value in kept[canvases.free].unique()} > {-1, 77}
+    loss, *_ = trainer.loss_and_guess(torch.zeros(5, 192), torch.arange(5))
+    assert loss.item() == pytest.approx(np.log(tiny.vocabulary))
 
 
 def test_rewriting_is_asked_as_in_training(tokenizer, mini):
@@ -59,16 +118,27 @@ def test_rewriting_is_asked_as_in_training(tokenizer, mini):
     assert build(fill, mini.tokenizer, 256, 256, chats=False).prefix == [2, *trained]
 
 
-def test_damage_is_what_the_instruction_undoes():
+@pytest.mark.parametrize(
+    ("name", "text", "damaged"),
+    [
+        ("capitals", "The King of England.", "the king of england."),
+        ("punctuation", "Well, said he; (go)!", "Well said he go"),
+        ("format", 'call(a, b = "x") -> y', "call(a,b='x')->y"),
+        ("annotations", "def f(a: int, b: str = 'x') -> bool:", "def f(a, b = 'x'):"),
+        ("docstring", 'def f():\n    """Says so."""\n    return 1', "def f():\n    return 1"),
+    ],
+)
+def test_damage_is_what_the_instruction_undoes(name, text, damaged):
+    assert DAMAGES[name][1](np.random.default_rng(0), text) == damaged
+
+
+def test_only_what_changes_the_text_is_asked_for():
     rng = np.random.default_rng(0)
-    text = "The quick brown fox, of London, jumps over the lazy dog. " * 4
-    kinds = {}
+    kinds = {instruction: name for name, (instructions, _) in DAMAGES.items() for instruction in instructions}
     for _ in range(60):
-        instruction, damaged = damage(rng, text)
-        kinds[instruction.split()[-1]] = damaged
-    assert kinds["capitals"] == text.lower()
-    assert kinds["punctuation"] == text.replace(",", "").replace(".", "")
-    assert kinds["spelling"] != text
+        instruction, damaged = damage(rng, "no capitals here and no marks either")
+        assert kinds[instruction] == "typos"
+    assert damaged != "no capitals here and no marks either"
 
 
 def test_orthogonalised_updates_have_singular_values_near_one():
@@ -79,20 +149,22 @@ def test_orthogonalised_updates_have_singular_values_near_one():
 
 
 def train(tokens, folder, steps, *more):
-    command = [sys.executable, "-m", "palimpsest.engine.training.train", tokens, folder, "--steps", str(steps)]
-    options = ["--decay", "0", "--documents", "1", "--threads", "1", "--eager", *map(str, more)]
-    subprocess.run([*map(str, command), *options], check=True, capture_output=True)
+    command = [sys.executable, "-m", "palimpsest.engine.training.train", tokens, folder, "--steps", steps]
+    options = ["--tokenizer", SHIPPED, "--decay", 0, "--documents", 1, "--threads", 1, "--eager", *more]
+    subprocess.run([*map(str, command + options)], check=True, capture_output=True)
 
 
 def test_a_run_resumes_to_the_same_weights_and_its_export_loads(tokens, tmp_path):
-    np.save(tmp_path / "tokens.npy", tokens)
-    train(tmp_path / "tokens.npy", tmp_path / "whole", 4, "--export", tmp_path / "model")
-    train(tmp_path / "tokens.npy", tmp_path / "parts", 2)
-    train(tmp_path / "tokens.npy", tmp_path / "parts", 4)
-    whole, parts = (load_file(tmp_path / name / "state.safetensors") for name in ("whole", "parts"))
-    assert whole.keys() == parts.keys()
+    file = tmp_path / "tokens.npy"
+    np.save(file, tokens)
+    train(file, tmp_path / "read", 1, "--objective", "read")
+    origin = ("--from", tmp_path / "read")
+    train(file, tmp_path / "whole", 4, *origin, "--export", tmp_path / "model")
+    train(file, tmp_path / "parts", 2, *origin)
+    train(file, tmp_path / "parts", 4)
+    read, whole, parts = (load_file(tmp_path / name / "state.safetensors") for name in ("read", "whole", "parts"))
+    assert read.keys() <= whole.keys() == parts.keys()
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
     log = [json.loads(line) for line in (tmp_path / "parts" / "log.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in log] == [2, 4]
-    (tmp_path / "model" / "tokenizer.json").write_bytes((SHIPPED / "tokenizer.json").read_bytes())
     open_backend(checkpoint=tmp_path / "model").load()

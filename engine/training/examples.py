@@ -1,48 +1,66 @@
-"""Token windows -> training examples: prefixes, canvases with holes, noise.
+"""Token windows -> training examples: documents, canvases with holes, text with its middle moved to the end.
 
-Shapes: D documents in a batch, T prefix tokens, L canvas tokens a document (several canvases of width W side by side).
+Shapes: D documents in a batch, T tokens of each, B canvases, W positions.
 """
 
-import string
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
+import torch
 from tokenizers import Tokenizer
+from torch import Tensor
 
-from palimpsest.engine.training.architecture import CANVAS, PREFIX
+from palimpsest.engine.training.rewriting import damage, rewrite_prompt
 
-WIDTHS, WIDTH_SHARES = [32, 64, 128, 256], [0.40, 0.45, 0.12, 0.03]
-MOST_SLACK = 48  # tokens; a fill whose length is unknown offers about this much
-REWRITES = 0.10  # share of documents that are an instruction and its answer
+OBJECTIVES = ("read", "fill", "left-to-right")
+LENGTH = 512  # tokens of a document that are read
+WIDTHS, WIDTH_SHARES = [32, 64, 128, 256], [0.34, 0.46, 0.16, 0.04]
+POSITIONS = 384  # of all canvases of a document together, or one canvas
+LEAST_BEFORE = 12  # tokens
+MOST_SLACK = 32  # tokens; what a hole of unknown length is offered
+REWRITES = 0.15  # share of documents that begin with an instruction
+MARKS = ("<|channel>", "<channel|>")  # where the text behind the hole begins, and where the hole's own, left to right
+FOLLOWING = 64  # tokens behind the hole that the left-to-right model is told
+
+
+@dataclass(frozen=True)
+class Canvases:
+    """Canvases behind the documents of a batch."""
+
+    target: Tensor  # B W, ids
+    free: Tensor  # B W, bool
+    start: Tensor  # B, how many tokens of its document each canvas follows
+    document: Tensor  # B
+
+    def to(self, device: torch.device) -> "Canvases":
+        """The same on ``device``."""
+        return Canvases(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One training batch. ``canvas`` is ``target`` with noise on some free positions."""
-
-    prefix: np.ndarray  # D T, ids
-    target: np.ndarray  # D L, ids
-    canvas: np.ndarray  # D L, ids
-    free: np.ndarray  # D L, bool
-    start: np.ndarray  # D L, the prefix length that each canvas position sees
-    width: int
+    ids: np.ndarray  # D T
+    canvases: Canvases | None
 
 
 class Examples:
     """Makes the batch of any step from the seed and the step alone, so that training resumes exactly.
 
-    ``tokens`` is the flat uint16 array written by ``corpus.py``.
+    ``tokens`` is the flat uint16 array written by ``corpus.py``; ``objective`` is one of OBJECTIVES.
     """
 
-    def __init__(self, tokens: np.ndarray, tokenizer: Tokenizer, documents: int, seed: int):
-        self.tokens, self.tokenizer, self.documents, self.seed = tokens, tokenizer, documents, seed
+    def __init__(self, tokens: np.ndarray, tokenizer: Tokenizer, objective: str, documents: int, seed: int):
+        self.tokens, self.tokenizer, self.objective = tokens, tokenizer, objective
+        self.documents, self.seed = documents, seed
         self.size = tokenizer.get_vocab_size()
-        self.bos, self.eos, self.delete = (_id(tokenizer, name) for name in ("<bos>", "<eos>", "<del>"))
+        self.bos, self.eos, self.delete, *self.marks = (_id(tokenizer, n) for n in ("<bos>", "<eos>", "<del>", *MARKS))
         self.newline = tokenizer.encode("\n").ids[0]
         self.blank = tokenizer.encode(" ").ids[0]
         pieces = [tokenizer.decode([index]) for index in range(self.size)]
         blanks = [not piece.strip() for piece in pieces]
         self.indent = np.array([blank and "\n" not in piece for blank, piece in zip(blanks, pieces, strict=True)])
+        self.word = np.array([any(char.isalnum() or char == "_" for char in piece) for piece in pieces])
+        self.begins = np.array([piece[:1] == " " or not (piece[:1].isalnum() or piece[:1] == "_") for piece in pieces])
         self.without_blank = np.full(self.size, -1)
         for index, piece in enumerate(pieces):
             if len(piece) > 1 and piece[0] == " " and not blanks[index]:
@@ -53,93 +71,91 @@ class Examples:
     def batch(self, step: int) -> Batch:
         """The batch of training step ``step``."""
         rng = np.random.default_rng((self.seed, step))
+        if self.objective == "read":
+            return Batch(np.stack([self._window(rng, LENGTH) for _ in range(self.documents)]), None)
+        if self.objective == "left-to-right":
+            return Batch(np.stack([self._moved(rng) for _ in range(self.documents)]), None)
         width = int(rng.choice(WIDTHS, p=WIDTH_SHARES))
-        rows = [self._document(rng, width) for _ in range(self.documents)]
-        prefix, target, free, start = (np.stack(column) for column in zip(*rows, strict=True))
-        # One noise level a canvas, uniform; half of them pure noise, as generation begins: with one in seven the model
-        # took the first canvas' random tokens for hints and kept some.
-        canvases = CANVAS // width
-        level = np.where(rng.random((self.documents, canvases)) < 1 / 2, 1.0, rng.random((self.documents, canvases)))
-        noisy = free & (rng.random(target.shape) < np.repeat(level, width, axis=1))
-        canvas = np.where(noisy, rng.integers(0, self.size, target.shape), target)
-        return Batch(prefix, target, canvas, free, start, width)
+        ids, canvases = [], []
+        for document in range(self.documents):
+            window, hole = self._window(rng, LENGTH + width), None
+            if rng.random() < REWRITES:
+                window, hole = self._rewritten(rng, window)
+            ids.append(window[:LENGTH])
+            for number in range(max(1, POSITIONS // width)):
+                given = hole if number == 0 else None
+                canvases.append((*self._canvas(rng, window, width, given, hole[1] if hole else 0), document))
+        target, free, start, document = zip(*canvases, strict=True)
+        tensors = (torch.from_numpy(np.array(column)) for column in (target, free, start, document))
+        return Batch(np.stack(ids), Canvases(*tensors))
 
-    def _document(self, rng: np.random.Generator, width: int):
-        begin = int(rng.integers(0, len(self.tokens) - PREFIX - 2 * CANVAS))
-        window = self.tokens[begin : begin + PREFIX + 2 * CANVAS].astype(np.int64)
+    def _window(self, rng: np.random.Generator, length: int) -> np.ndarray:
+        begin = int(rng.integers(0, len(self.tokens) - length))
+        window = self.tokens[begin : begin + length].astype(np.int64)
         window[0] = self.bos
-        hole = None
-        if rng.random() < REWRITES:
-            window, hole = self._rewrite(rng, window)
-        targets, frees, starts = [], [], []
-        for _ in range(CANVAS // width):
-            start, target, free = self._canvas(rng, window, width, hole)
-            targets.append(target)
-            frees.append(free)
-            starts.append(np.full(width, start))
-        return window[:PREFIX], np.concatenate(targets), np.concatenate(frees), np.concatenate(starts)
+        return window
 
-    def _canvas(self, rng, window: np.ndarray, width: int, hole: tuple[int, int] | None):
-        """One canvas: prefix length, target ids, free positions."""
-        if hole:
-            begin, end = hole
-            end = min(end, begin + width - 4)
-            left = 0
-        else:
-            begin = self._begin(rng, window)
-            if rng.random() < 0.06:
-                return begin, self._until_eos(window[begin : begin + width]), np.ones(width, bool)
-            left = int(rng.integers(1, width // 4)) if rng.random() < 0.25 else 0
-            left = min(left, begin - 1)
-            end = begin + self._length(rng, window, begin, width - left - 4)
-        row = list(window[begin - left : begin])
-        free = [False] * left
-        content = list(window[begin:end])
-        if left == 0 and hole is None and content and self.without_blank[content[0]] >= 0 and rng.random() < 0.3:
-            row, free = [self.blank], [False]
-            content[0] = self.without_blank[content[0]]
-        self._put_hole(rng, row, free, content, width)
-        if rng.random() < 0.15 and width - len(row) > 16:
-            gap = int(rng.integers(2, (width - len(row)) // 2))
-            row += list(window[end : end + gap])
-            free += [False] * gap
-            end += gap
-            length = int(rng.integers(0, max(1, (width - len(row)) // 2)))
-            self._put_hole(rng, row, free, list(window[end : end + length]), width)
-            end += length
-        rest = width - len(row)
-        row += list(window[end : end + rest])
-        free += [False] * rest
-        return begin - left, self._until_eos(np.array(row)), np.array(free)
+    def _canvas(self, rng, window: np.ndarray, width: int, hole: tuple[int, int] | None, least: int):
+        """One canvas: target ids, free positions, how many tokens stand before it."""
+        if hole is None and rng.random() < 0.05:
+            begin = self._begin(rng, window, least)
+            return self._until_eos(window[begin : begin + width]), np.ones(width, bool), begin
+        begin, end = hole or self._hole(rng, window, self._begin(rng, window, least), width // 2)
+        start = begin
+        row: list[int] = []
+        free: list[bool] = []
+        further = 0 if hole else int(rng.geometric(0.5)) - 1
+        while True:
+            content = list(window[begin : min(end, begin + width - len(row) - 4)])
+            end = begin + len(content)
+            if content and self.without_blank[content[0]] >= 0 and rng.random() < 0.8:
+                # Whoever leaves a hole in a line leaves the blank before it.
+                row, free = [*row, self.blank], [*free, False]
+                content[0] = self.without_blank[content[0]]
+            content += [self.delete] * self._slack(rng, width - len(row) - len(content) - 2)
+            row, free = row + content, free + [True] * len(content)
+            rest = width - len(row)
+            gap = rest if further <= 0 or rest < 16 else min(rest, int(rng.integers(3, 20)))
+            row, free = row + list(window[end : end + gap]), free + [False] * gap
+            if len(row) >= width:
+                return self._until_eos(np.array(row[:width])), np.array(free[:width]), start
+            begin, end = self._hole(rng, window, end + gap, (width - len(row)) // 2)
+            further -= 1
 
-    def _begin(self, rng, window: np.ndarray) -> int:
-        """A place in the prefix window: every second time a line's first token or the first after its indentation."""
-        place = int(rng.integers(1, PREFIX + 1))
-        if rng.random() < 0.5:
-            ends = np.flatnonzero(window[place : PREFIX - 1] == self.newline)
+    def _begin(self, rng, window: np.ndarray, least: int) -> int:
+        """A place for a hole: any, a line's first token or the first after its indentation, or that of a word."""
+        place = int(rng.integers(max(LEAST_BEFORE, least), LENGTH - 1))
+        kind = rng.random()
+        if kind < 0.45:
+            ends = np.flatnonzero(window[place : LENGTH - 2] == self.newline)
             if len(ends):
                 place += int(ends[0]) + 1
-                if self.indent[window[place]] and place < PREFIX and rng.random() < 0.6:
+                if self.indent[window[place]] and rng.random() < 0.8:
                     place += 1
+        elif kind < 0.75:
+            begins = np.flatnonzero((self.word & self.begins)[window[place : LENGTH - 1]])
+            place += int(begins[0]) if len(begins) else 0
         return place
 
-    def _length(self, rng, window: np.ndarray, begin: int, most: int) -> int:
-        """How many tokens the hole really holds: to the end of a line, or any number up to ``most``."""
-        if rng.random() < 0.55:
-            ends = np.flatnonzero(window[begin : begin + most] == self.newline)
+    def _hole(self, rng, window: np.ndarray, begin: int, most: int) -> tuple[int, int]:
+        """Where a hole that begins at ``begin`` ends: behind a word, a line, some lines, or any number of tokens."""
+        ahead = window[begin : begin + max(1, most)]
+        kind = rng.random()
+        if kind < 0.3 and self.word[ahead[0]]:
+            stops = np.flatnonzero(~self.word[ahead] | self.begins[ahead])
+            stops = stops[stops > 0]
+            if len(stops):
+                return begin, begin + int(stops[0])
+        elif kind < 0.75:
+            ends = np.flatnonzero(ahead == self.newline)
             if len(ends):
-                lines = min(int(rng.geometric(0.6)), len(ends))
-                return int(ends[lines - 1])
-        return min(int(np.exp(rng.uniform(0, np.log(most)))) - (rng.random() < 0.05), most)
+                return begin, begin + int(ends[min(int(rng.geometric(0.7)), len(ends)) - 1])
+        return begin, begin + min(int(np.exp(rng.uniform(0, np.log(max(1, most))))), most)
 
-    def _put_hole(self, rng, row: list, free: list, content: list, width: int) -> None:
-        """Append ``content`` and its slack: none, a little, or anything up to what the canvas holds."""
-        most = max(0, min(MOST_SLACK, width - len(row) - len(content) - 2))
-        share = rng.random()
-        slack = 0 if share < 0.2 else rng.integers(0, 5) if share < 0.45 else rng.integers(0, most + 1)
-        slack = min(int(slack), most)
-        row += content + [self.delete] * slack
-        free += [True] * (len(content) + slack)
+    def _slack(self, rng, room: int) -> int:
+        """How many tokens a hole offers beyond what it holds: none, a few, or as many as an open one."""
+        share, most = rng.random(), max(0, min(MOST_SLACK, room))
+        return min(most, int(0 if share < 0.3 else rng.integers(0, 7) if share < 0.65 else rng.integers(0, most + 1)))
 
     def _until_eos(self, row: np.ndarray) -> np.ndarray:
         """Whatever follows the end of a document is more of its end, as in the released model's training."""
@@ -149,51 +165,34 @@ class Examples:
             row[ends[0] :] = self.eos
         return row
 
-    def _rewrite(self, rng, window: np.ndarray):
-        """An instruction with damaged text before the document; the hole is where the text stands whole."""
+    def _rewritten(self, rng, window: np.ndarray):
+        """An instruction with damaged text before the document, and where in it the text stands whole."""
         begin = int(rng.integers(8, 60))
-        end = begin + int(rng.integers(4, 48))
+        end = begin + int(rng.integers(4, 28))
         if self.eos in window[:end]:
             return window, None
         text = self.tokenizer.decode(window[begin:end].tolist(), skip_special_tokens=False)
-        instruction, damaged = damage(rng, text)
-        prompt = self.tokenizer.encode(rewrite_prompt(instruction, damaged)).ids
+        prompt = self.tokenizer.encode(rewrite_prompt(*damage(rng, text))).ids
         row = np.concatenate([[self.bos], prompt, window[1:]])[: len(window)]
-        begin, end = begin + len(prompt), end + len(prompt)
-        return (row, (begin, end)) if begin < PREFIX else (window, None)
+        return row, (begin + len(prompt), end + len(prompt))
+
+    def _moved(self, rng) -> np.ndarray:
+        """A document with a stretch moved behind what follows it: before, mark, after, mark, the stretch, its end."""
+        window = self._window(rng, LENGTH)
+        row: list[int] = []
+        while len(row) < LENGTH:
+            begin, end = self._hole(rng, window, self._begin(rng, window, 0), 32)
+            if rng.random() < 0.5:
+                begin = min(begin, 128)  # several short ones, or a long one
+                begin, end = self._hole(rng, window, begin, 32)
+            after = window[end : end + FOLLOWING]
+            first, second = self.marks
+            row += [*window[:begin], first, *after, second, *window[begin:end], self.eos]
+            window = self._window(rng, LENGTH)
+        return np.array(row[:LENGTH])
 
 
 def _id(tokenizer: Tokenizer, token: str) -> int:
     index = tokenizer.token_to_id(token)
     assert index is not None, token
     return index
-
-
-def rewrite_prompt(instruction: str, text: str) -> str:
-    """What the encoder reads before the document when a passage is to be rewritten."""
-    return f"<|turn>user\n{instruction}\n{text}<turn|>\n<|turn>model\n"
-
-
-def damage(rng: np.random.Generator, text: str) -> tuple[str, str]:
-    """An instruction and ``text`` in the state that calls for it."""
-    kind = rng.integers(0, 3)
-    if kind == 0:
-        return str(rng.choice(["Fix the spelling", "Fix the typos", "Correct this"])), _typos(rng, text)
-    if kind == 1:
-        return str(rng.choice(["Restore the capitals", "Fix the capitals"])), text.lower()
-    marks = str.maketrans("", "", string.punctuation)
-    return str(rng.choice(["Restore the punctuation", "Punctuate"])), text.translate(marks)
-
-
-def _typos(rng, text: str) -> str:
-    letters = list(text)
-    for index in range(1, len(letters) - 1):
-        if letters[index].isalpha() and letters[index + 1].isalpha() and rng.random() < 0.06:
-            kind = rng.integers(0, 3)
-            if kind == 0:
-                letters[index], letters[index + 1] = letters[index + 1], letters[index]
-            elif kind == 1:
-                letters[index] = ""
-            else:
-                letters[index] *= 2
-    return "".join(letters)
