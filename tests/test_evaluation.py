@@ -6,7 +6,6 @@ import zipfile
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer
 
 from conftest import REAL_FILE
 from palimpsest.engine.training import sources
@@ -28,7 +27,7 @@ def held_out(tmp_path_factory):
     said = [string for text in texts for string in sources.docstrings(text)]
     code, prose = folder / "code.txt", folder / "prose.txt.xz"
     code.write_text("".join(f"<|file|>x.py\n{text}" for text in texts))
-    lzma.open(prose, "wt").write("".join(f"<|file|>x\n{text * 3}\n" for text in said))
+    prose.write_bytes(lzma.compress("".join(f"<|file|>x\n{text * 3}\n" for text in said).encode()))
     return code, prose
 
 

@@ -1,6 +1,7 @@
 """The shapes of the checkpoints we train: the released model's classes, made small."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
@@ -86,9 +87,9 @@ def fresh(configuration: DiffusionGemmaConfig) -> DiffusionGemmaForBlockDiffusio
     each): after 100 steps the next-token loss was 6.68 that way and 6.43 this way.
     """
     model = DiffusionGemmaForBlockDiffusion(configuration)
-    language = model.model.encoder.language_model
+    language: Any = model.model.encoder.language_model  # transformers' modules tell no types
     with torch.no_grad():
-        nn.init.normal_(language.embed_tokens.weight, std=configuration.text_config.hidden_size**-0.5)
+        nn.init.normal_(language.embed_tokens.weight, std=language.embed_tokens.embedding_dim**-0.5)
         for layer in language.layers:
             layer.post_attention_layernorm.weight.fill_(0.2)
             layer.post_feedforward_layernorm.weight.fill_(0.2)

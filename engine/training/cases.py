@@ -23,7 +23,7 @@ LEAST_BEFORE, LEAST_AFTER = 300, 100  # and that there must be
 
 @dataclass(frozen=True)
 class Case:
-    """A hole whose true text is known. ``head`` and ``tail`` are the rest of the file beyond ``before`` and ``after``."""
+    """A hole whose true text is known. ``head`` and ``tail``: the file beyond ``before`` and ``after``."""
 
     kind: str
     head: str

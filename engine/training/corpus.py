@@ -2,8 +2,8 @@
 
     python -m palimpsest.engine.training.corpus TOKENIZER_DIR OUT.npy TEXT_FILE... [--megabytes N...] [--heldout FILE]
 
-A text file, plain or ``.xz``, holds documents, each after a line ``<|file|>NAME``. The token file is a flat uint16 array
-in which every document is ``<bos> text <eos>``. Documents that share much with one of ``--heldout`` are left out.
+A text file, plain or ``.xz``, holds documents, each after a line ``<|file|>NAME``. The token file is a flat uint16
+array in which every document is ``<bos> text <eos>``. Documents that share much with one of ``--heldout`` are left out.
 """
 
 import argparse

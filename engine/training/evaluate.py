@@ -1,13 +1,13 @@
 """Measures how well a checkpoint fills holes in text it has never seen, beside other ways to fill them.
 
-    python -m palimpsest.engine.training.evaluate CODE PROSE [--model FOLDER] [--count N] [--json PATH] [--markdown PATH]
-        [--tokens TOKENS.npy] [--texts FILE...] [--left-to-right FOLDER] [--read FOLDER]
+    python -m palimpsest.engine.training.evaluate CODE PROSE [--model FOLDER] [--count N] [--json PATH]
+        [--markdown PATH] [--tokens TOKENS.npy] [--texts FILE...] [--left-to-right FOLDER] [--read FOLDER]
 
-Of every class N holes are filled as a user would, without telling the length. Reported of each class: *exact*, the share
-given back letter by letter; *edit*, the mean similarity (1 - Levenshtein distance / the longer length); *parses*, the
-share of files that are still Python; *length_within_1*, the share of as many tokens as the truth, or one more or less;
-mean denoising steps; milliseconds a fill. Of rewriting also *fixed*, the share of the damaged words that are right, and
-*touched*, that of the right words that no longer are.
+Of every class N holes are filled as a user would, without telling the length. Reported of each class: *exact*, the
+share given back letter by letter; *edit*, the mean similarity (1 - Levenshtein distance / the longer length); *parses*,
+the share of files that are still Python; *length_within_1*, the share of as many tokens as the truth, or one more or
+less; mean denoising steps; milliseconds a fill. Of rewriting also *fixed*, the share of the damaged words that are
+right, and *touched*, that of the right words that no longer are.
 
 Rivals: the most frequent text (``--texts``) and a 5-gram model from both sides (``--tokens``), of the corpus; an
 autoregressive model told what follows (``--left-to-right``), or not (``--read``).

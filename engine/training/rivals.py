@@ -6,6 +6,7 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -169,7 +170,8 @@ class LeftToRight:
             first, second = map(model.token, MARKS)
             after = tokenizer.encode(case.after, add_special_tokens=False).ids[:FOLLOWING]
             ids += [first, *after, second]
-        cache, written, text = DynamicCache(config=model.network.config.text_config), [], ""
+        text_config: Any = model.network.config.text_config
+        cache, written, text = DynamicCache(config=text_config), [], ""
         new = ids
         for _ in range(MOST):
             hidden = encoder(input_ids=torch.tensor([new]), past_key_values=cache, use_cache=True).last_hidden_state[

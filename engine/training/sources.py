@@ -2,11 +2,11 @@
 
     python -m palimpsest.engine.training.sources OUT_DIR [--only PACKAGE...]
 
-``sources.csv`` names every package with its version, licence and split. Python code comes from PyPI's wheels (fetched by
-pip, nothing of them is run), prose from their docstrings and from Debian's documentation packages (fetched by apt-get
-where there is one). Written are ``code.txt.xz``, ``prose.txt.xz`` and the same with ``heldout_``: documents, each behind
-a line ``<|file|>NAME``. Packages of permissive licences only; of those, tests, vendored and generated files, licence
-headers and duplicates are left out. Whatever shares much with a held-out file is in no training file.
+``sources.csv`` names every package with its version, licence and split. Python code comes from PyPI's wheels (fetched
+by pip, nothing of them is run), prose from their docstrings and from Debian's documentation packages (fetched by
+apt-get where there is one). Written are ``code.txt.xz``, ``prose.txt.xz`` and the same with ``heldout_``: documents,
+each behind a line ``<|file|>NAME``. Packages of permissive licences only; of those, tests, vendored, generated files,
+licence headers and duplicates are left out. Whatever shares much with a held-out file is in no training file.
 """
 
 import argparse
@@ -187,7 +187,7 @@ class Writer:
 
 
 def build(folder: Path, wanted: list[Source]) -> None:
-    """Fetch ``wanted`` and write the four files. What is held out comes first, so that the rest can be held against it."""
+    """Fetch ``wanted`` and write the four files; what is held out first, so that the rest can be held against it."""
     folder.mkdir(parents=True, exist_ok=True)
     unseen = Unseen()
     writers = {name: Writer(folder / f"{name}.txt.xz", None) for name in ("heldout_code", "heldout_prose")}

@@ -1,12 +1,12 @@
 """Trains the byte-level BPE of the mini checkpoint and writes its tokenizer files.
 
-python -m palimpsest.engine.training.tokenizer OUT_DIR TEXT_FILE... [--size 4096]
+python -m palimpsest.engine.training.tokenizer OUT_DIR TEXT_FILE... [--size 8192] [--megabytes N...]
 """
 
 import argparse
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -32,11 +32,12 @@ SPECIAL_TOKENS = [
 ]
 
 # A line end is a token of its own and a run of blanks is one token, so a hole may begin at a line or after its
-# indentation without cutting a token; single digits; otherwise one optional blank belongs to the word that follows.
-PIECES = r"\n|\r|[ \t]{2,}|\t| ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+|\s"
+# indentation without cutting a token; single digits; otherwise one optional blank, and a name's underscores, belong to
+# the word that follows.
+PIECES = r"\n|\r|[ \t]{2,}|\t| ?_*\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}_]+| ?_+|\s"
 
 
-def train_tokenizer(texts: Iterator[str], size: int) -> Tokenizer:
+def train_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
     """Train a byte-level BPE of ``size`` tokens that gives every text back exactly."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -76,10 +77,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("files", type=Path, nargs="+")
-    parser.add_argument("--size", type=int, default=4096)
-    parser.add_argument("--megabytes", type=int, default=30, help="how much of each file is read")
+    parser.add_argument("--size", type=int, default=8192)
+    parser.add_argument("--megabytes", type=int, nargs="+", required=True, help="how much of each file is read")
     args = parser.parse_args()
-    texts = itertools.chain.from_iterable(documents(file, args.megabytes << 20) for file in args.files)
+    pairs = zip(args.files, args.megabytes, strict=True)
+    texts = itertools.chain.from_iterable(documents(file, size << 20) for file, size in pairs)
     save(train_tokenizer(texts, args.size), args.out)
 
 

@@ -7,8 +7,8 @@
    what code and prose look like.
 2. *fill*, from there: beside that loss, canvases with holes. Uniform-state block diffusion as the released model was
    trained, flat cross-entropy over the free positions, in two passes. The first decodes pure noise, with the free
-   positions marked (conditioned on the mean embedding); the second is conditioned on what the first predicts and decodes
-   a canvas as the sampler would leave it, or one with uniform noise of any level as in the released objective.
+   positions marked (conditioned on the mean embedding); the second is conditioned on what the first predicts and
+   decodes a canvas as the sampler would leave it, or one with uniform noise of any level as in the released objective.
 3. *left-to-right*, from 1 too: the next-token loss alone, on text whose middle was moved behind what follows. The
    autoregressive rival in the evaluation.
 
@@ -173,8 +173,8 @@ class Trainer:
     def loss_and_guess(
         self, hidden: Tensor, target: Tensor, temperature: Tensor | None = None, place: Tensor | None = None
     ):
-        """Cross-entropy of ``target`` (F) given ``hidden`` (F C); at a ``temperature`` also the embedding expected (F C),
-        the entropy in nats (F), and the token at ``place`` (F 1, uniform) in the cumulative distribution (F)."""
+        """Cross-entropy of ``target`` (F) given ``hidden`` (F C); at a ``temperature`` also the embedding expected
+        (F C), the entropy in nats (F), and the token at ``place`` (F 1, uniform) in the cumulative distribution (F)."""
         weight = self.decoder.embed_tokens.weight
         logits = torch.tanh(F.linear(hidden, weight).float() / self.cap) * self.cap
         loss = F.cross_entropy(logits, target)
@@ -325,7 +325,8 @@ def train(
     The losses on ``heldout`` are those of ``judge``, by default the trainer itself.
     """
     judge = judge or trainer
-    began, sums, entry = time.monotonic(), [], {}
+    began, sums = time.monotonic(), []
+    entry: dict[str, float] = {}
     for batch in ahead(examples.batch, range(run.step, steps)):
         losses = trainer.losses(batch, (examples.seed, run.step))
         torch.stack(list(losses.values())).sum().backward()
