@@ -36,6 +36,8 @@ SIZES = range(400, 80_000)  # bytes of a file
 MOST_OF_A_PACKAGE = 8_000_000  # bytes
 LONGEST_LINE = 300
 LEAST_DOCSTRING = 200  # characters
+READ = (".html", ".dict.dz", "data.noun", "data.verb", "data.adj", "data.adv")  # how documentation's files end
+LEAST_WORDS = 6  # of a page's block: what has fewer is a heading or a button
 HELD_OUT_PROSE = 100  # one in so many documents of prose
 
 
@@ -153,14 +155,15 @@ def pages(package: Path) -> Iterator[tuple[str, str]]:
         with tarfile.open(Path(folder) / "t") as archive:
             for member in archive:
                 name, file = member.name, archive.extractfile(member) if member.isfile() else None
-                if file is None or not name.endswith((".html", ".txt", ".rst", ".dz", "_sources", ".noun", ".verb")):
+                if file is None or not name.endswith(READ):
                     continue
                 data = file.read()
                 text = (gzip.decompress(data) if name.endswith(".dz") else data).decode("utf-8", "replace")
                 if name.endswith(".html"):
                     parser = _Text()
                     parser.feed(text)
-                    text = re.sub(r"[ \t]*\n\s*\n\s*", "\n\n", "".join(parser.said)).strip()
+                    blocks = re.split(r"\s*\n\s*\n\s*", "".join(parser.said))
+                    text = "\n\n".join(block for block in blocks if len(block.split()) >= LEAST_WORDS)
                 elif "wordnet" in name:
                     text = "\n\n".join(line.partition(" | ")[2].strip() for line in text.split("\n") if " | " in line)
                 yield name, text
