@@ -145,6 +145,10 @@ def test_the_sources_are_pinned_and_their_licences_permissive():
         assert row.version
         assert not any(word in row.licence.upper() for word in ("GPL", "MPL", "EPL", "NON-COMMERCIAL", "UNKNOWN"))
     assert [row.package for row in sources.sources(["toolz"])] == ["toolz"]
+    told = (SHIPPED / "SOURCES.md").read_text()
+    for row in rows:
+        if row.registry == "pypi":
+            assert f"| {row.package} | {row.version} | {row.licence} |" in told
 
 
 def test_a_wheel_s_own_code_is_read_without_tests_licences_and_generated_files(tmp_path):

@@ -1,1 +1,4 @@
-"""How the checkpoint in ``resources/mini`` was made: corpus, tokenizer, training, evaluation."""
+"""How the checkpoint in ``resources/mini`` was made: sources, corpus, tokenizer, training, evaluation, ablations.
+
+``recipe.py`` runs the stages in order.
+"""

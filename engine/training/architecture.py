@@ -37,6 +37,7 @@ class Size:
 
 SIZES = {
     "nano": Size(8192, hidden=192, layers=6, dense=384, experts=4, top_k=2, expert=96, heads=4, window=128),
+    # Not made yet: it wants a GPU.
     "mini": Size(16384, hidden=384, layers=12, dense=768, experts=16, top_k=2, expert=96, heads=6, window=256),
 }
 

@@ -9,8 +9,9 @@ the share of files that are still Python; *length_within_1*, the share of as man
 less; mean denoising steps; milliseconds a fill. Of rewriting also *fixed*, the share of the damaged words that are
 right, and *touched*, that of the right words that no longer are.
 
-Rivals: the most frequent text (``--texts``) and a 5-gram model from both sides (``--tokens``), of the corpus; an
-autoregressive model told what follows (``--left-to-right``), or not (``--read``).
+Rivals fill the same holes where any is named: the most frequent text (``--texts``) and a 5-gram model from both sides
+(``--tokens``), of the corpus; an autoregressive model told what follows (``--left-to-right``), or not (``--read``).
+What ``--json`` names is added to, so classes and rivals may be measured one after another.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from palimpsest.engine import Done, open_backend
 from palimpsest.engine.backend import Backend
 from palimpsest.engine.device import leave_a_core
 from palimpsest.engine.model import load_model
-from palimpsest.engine.training.cases import CODE, Case, cases, parses
+from palimpsest.engine.training.cases import CLASSES, CODE, Case, cases, parses
 from palimpsest.engine.training.corpus import documents
 from palimpsest.engine.training.rivals import BothSides, LeftToRight, MostFrequent, Rival
 
@@ -115,7 +116,7 @@ def table(report: dict) -> str:
     names = ("n", "exact", "edit", "parses", "length_within_1", "mean_steps", "ms", "fixed", "touched")
     lines = [f"| who | class | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
     everyone = {"fill": {k: v for k, v in report.items() if k != "baselines"}, **report["baselines"]}
-    for kind in everyone["fill"]:
+    for kind in CLASSES:
         for who, classes in everyone.items():
             if kind in classes:
                 values = (classes[kind].get(name) for name in names)
@@ -164,14 +165,7 @@ def main() -> None:
     def count(text: str) -> int:
         return len(model.tokenizer.encode(text, add_special_tokens=False).ids)
 
-    with closing(open_backend(checkpoint=args.model)) as backend:
-        backend.load()
-        fill = by_backend(backend, wanted)
-        if args.show:
-            print(*shown(wanted, fill), sep="")
-            return
-        report: dict = measure(wanted, fill, count)
-    report["baselines"] = {}
+    report: dict = json.loads(args.json.read_text()) if args.json and args.json.exists() else {}
     rivals: dict[str, Callable[[], Rival]] = {}
     if args.texts:
         rivals["most_frequent"] = lambda: MostFrequent(
@@ -184,8 +178,17 @@ def main() -> None:
     if args.read:
         rivals["prefix_only"] = lambda: LeftToRight(args.read, told=False)
     plain = [case for case in wanted if not case.selected]
+    baselines = report.setdefault("baselines", {})
     for name, make in rivals.items():
-        report["baselines"][name] = measure(plain, by_rival(make()), count)
+        baselines[name] = baselines.get(name, {}) | measure(plain, by_rival(make()), count)
+    if not rivals:
+        with closing(open_backend(checkpoint=args.model)) as backend:
+            backend.load()
+            fill = by_backend(backend, wanted)
+            if args.show:
+                print(*shown(wanted, fill), sep="")
+                return
+            report |= measure(wanted, fill, count)
     print(table(report))
     if args.json:
         args.json.write_text(json.dumps(report, indent=2) + "\n")

@@ -42,6 +42,7 @@ from palimpsest.engine.sampler import accept, entropy
 from palimpsest.engine.training.architecture import SIZES, config, fresh, generation_config
 from palimpsest.engine.training.examples import OBJECTIVES, Batch, Canvases, Examples
 from palimpsest.engine.training.optimizer import Muon
+from palimpsest.engine.training.tokenizer import save
 
 LEARNING_RATE = 4e-3
 WARMUP = 100
@@ -286,12 +287,12 @@ def weights(folder: Path) -> dict[str, Tensor]:
 
 
 def export(model: DiffusionGemmaForBlockDiffusion, tokenizer: Tokenizer, folder: Path) -> None:
-    """Write config, generation settings and bf16 weights as the released model has them."""
+    """Write config, generation settings, bf16 weights and tokenizer as the released model has them."""
     copy = DiffusionGemmaForBlockDiffusion(model.config)
     copy.load_state_dict(model.state_dict())
     copy.generation_config = generation_config(tokenizer)
     copy.bfloat16().save_pretrained(folder)
-    tokenizer.save(str(folder / "tokenizer.json"))
+    save(tokenizer, folder)
 
 
 def rate(step: int, steps: int, decay: int) -> float:
