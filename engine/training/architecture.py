@@ -20,8 +20,8 @@ LONGEST = 6400  # read 4096 tokens, write 2048, in a canvas of 256
 class Size:
     """What differs between our sizes; ``vocabulary`` is what the tokenizer is trained to.
 
-    Every third layer sees all tokens and the others ``window``: in a small model names are copied from far earlier than
-    in the released pattern, in which the first such layer is the sixth.
+    Every third layer sees all tokens and the others ``window``, so that even the small ones have more than one such
+    layer (the released pattern has every sixth).
     """
 
     vocabulary: int

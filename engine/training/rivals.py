@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import tokenize
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -41,12 +42,8 @@ class MostFrequent:
 def _places(places: Callable, text: str) -> list[tuple[int, int]]:
     try:
         return places(text)
-    except (SyntaxError, IndentationError):
+    except (SyntaxError, tokenize.TokenError):
         return []  # a part of a file that is no Python by itself
-    except Exception as error:  # tokenize's own
-        if type(error).__name__ != "TokenError":
-            raise
-        return []
 
 
 def _indentation(before: str) -> str:
