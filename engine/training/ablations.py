@@ -127,7 +127,7 @@ def main() -> None:
         model.set_experts_implementation("grouped_mm")
         folder = args.folder / name.replace(" ", "_").replace(":", "")
         folder.mkdir(parents=True, exist_ok=True)
-        run = Run(folder, model)
+        run = Run(folder, model, 4e-3)
         if objective == "fill":
             run.take(weights(args.origin))
         heldout = Examples(unseen, tokenizer, objective, args.documents, seed=1)

@@ -18,6 +18,7 @@ WIDTHS, WIDTH_SHARES = [32, 64, 128, 256], [0.34, 0.46, 0.16, 0.04]
 POSITIONS = 384  # of all canvases of a document together, or one canvas
 LEAST_BEFORE = 12  # tokens
 MOST_SLACK = 32  # tokens; what a hole of unknown length is offered
+SEVERAL = 0.75  # share of canvases with more than one hole
 REWRITES = 0.15  # share of documents that begin with an instruction
 MARKS = ("<|channel>", "<channel|>")  # where the text behind the hole begins, and where the hole's own, left to right
 FOLLOWING = 64  # tokens behind the hole that the left-to-right model is told
@@ -100,11 +101,12 @@ class Examples:
         if hole is None and rng.random() < 0.05:
             begin = self._begin(rng, window, least)
             return self._until_eos(window[begin : begin + width]), np.ones(width, bool), begin
-        begin, end = hole or self._hole(rng, window, self._begin(rng, window, least), width // 2)
+        # One hole as a user leaves it, or as many small ones as there is room for: these teach the most.
+        several = not hole and rng.random() < SEVERAL
+        begin, end = hole or self._hole(rng, window, self._begin(rng, window, least), 12 if several else width // 2)
         start = begin
         row: list[int] = []
         free: list[bool] = []
-        further = 0 if hole else int(rng.geometric(0.5)) - 1
         while True:
             content = list(window[begin : min(end, begin + width - len(row) - 4)])
             end = begin + len(content)
@@ -112,15 +114,15 @@ class Examples:
                 # Whoever leaves a hole in a line leaves the blank before it.
                 row, free = [*row, self.blank], [*free, False]
                 content[0] = self.without_blank[content[0]]
-            content += [self.delete] * self._slack(rng, width - len(row) - len(content) - 2)
+            room = width - len(row) - len(content) - 2
+            content += [self.delete] * (self._slack(rng, room) if not several else int(rng.integers(0, 3)))
             row, free = row + content, free + [True] * len(content)
             rest = width - len(row)
-            gap = rest if further <= 0 or rest < 16 else min(rest, int(rng.integers(3, 20)))
+            gap = min(rest, int(rng.integers(1, 10))) if several and rest > 12 else rest
             row, free = row + list(window[end : end + gap]), free + [False] * gap
             if len(row) >= width:
                 return self._until_eos(np.array(row[:width])), np.array(free[:width]), start
-            begin, end = self._hole(rng, window, end + gap, (width - len(row)) // 2)
-            further -= 1
+            begin, end = self._hole(rng, window, end + gap, min(12, (width - len(row)) // 2))
 
     def _begin(self, rng, window: np.ndarray, least: int) -> int:
         """A place for a hole: any, a line's first token or the first after its indentation, or that of a word."""

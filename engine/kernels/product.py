@@ -1,0 +1,83 @@
+"""The inner loop that all products here share: a tile of inputs times a tile of packed weights.
+
+The inputs are ROWS x INNER, the weights COLUMNS x INNER. See ``formats.py`` for how weights are packed.
+"""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from palimpsest.engine.kernels.formats import FP8, Packed
+
+NATIVE_FP8 = (8, 9)  # the compute capability from which e4m3 is a type of the hardware
+
+
+def operands(packed: Packed) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Values, scale and offset as a kernel reads them on their device."""
+    values = packed.values
+    native = values.is_cuda and torch.cuda.get_device_capability(values.device) >= NATIVE_FP8
+    return values if values.dtype != FP8 or native else values.view(torch.uint8), packed.scale, packed.offset
+
+
+def compute_type(tensor: Tensor) -> tl.dtype:
+    """What products are computed in: the type of ``tensor``."""
+    return {torch.float32: tl.float32, torch.bfloat16: tl.bfloat16, torch.float16: tl.float16}[tensor.dtype]
+
+
+@triton.jit
+def load(inputs, valid, k, FORMAT: tl.constexpr, COMPUTE: tl.constexpr, INNER: tl.constexpr):
+    """The inputs at columns k and on, ``inputs`` pointing at each row's begin; for int4 in two halves."""
+    if FORMAT == "int4":
+        half = k + tl.arange(0, INNER // 2)
+        low = tl.load(inputs + half[None, :], mask=valid[:, None], other=0.0).to(COMPUTE)
+        high = tl.load(inputs + (half + INNER // 2)[None, :], mask=valid[:, None], other=0.0).to(COMPUTE)
+        return low, high
+    else:
+        place = k + tl.arange(0, INNER)
+        low = tl.load(inputs + place[None, :], mask=valid[:, None], other=0.0).to(COMPUTE)
+        return low, low
+
+
+@triton.jit
+def multiply(
+    sums, low, high, values, scale, offset, rows, k,
+    WIDTH: tl.constexpr, FORMAT: tl.constexpr, GROUP: tl.constexpr, COMPUTE: tl.constexpr, INNER: tl.constexpr,
+):  # fmt: skip
+    """``sums`` (ROWS COLUMNS) and the product of the loaded inputs with columns k and on of the weights' ``rows``.
+
+    A scale per row is left to whoever reads the sums.
+    """
+    if FORMAT == "int4":
+        half = tl.arange(0, INNER // 2)
+        packed = tl.load(values + rows[:, None] * (WIDTH // 2) + (k // 2 + half)[None, :])
+        first = rows * (WIDTH // GROUP) + k // GROUP
+        second = rows * (WIDTH // GROUP) + (k + INNER // 2) // GROUP
+        weight = _spread(packed & 15, scale, offset, first, COMPUTE)
+        sums = tl.dot(low, tl.trans(weight), sums, input_precision="ieee")
+        weight = _spread(packed >> 4, scale, offset, second, COMPUTE)
+        return tl.dot(high, tl.trans(weight), sums, input_precision="ieee")
+    else:
+        place = k + tl.arange(0, INNER)
+        weight = tl.load(values + rows[:, None] * WIDTH + place[None, :])
+        if weight.dtype == tl.uint8:
+            weight = decode_fp8(weight)
+        return tl.dot(low, tl.trans(weight.to(COMPUTE)), sums, input_precision="ieee")
+
+
+@triton.jit
+def _spread(levels, scale, offset, group, COMPUTE: tl.constexpr):
+    """Four-bit levels (COLUMNS x INNER/2) of one ``group`` of each row, as weights."""
+    slope = tl.load(scale + group)[:, None].to(COMPUTE)
+    return levels.to(COMPUTE) * slope + tl.load(offset + group)[:, None].to(COMPUTE)
+
+
+@triton.jit
+def decode_fp8(byte):
+    """e4m3 bytes as fp32, exact, on cards that know no such type.
+
+    Moved into fp32's fields they are too small by 2^120, for the biases of the exponents are 7 and 127.
+    """
+    bits = byte.to(tl.uint32)
+    moved = ((bits & 0x80) << 24) | ((bits & 0x7F) << 20)
+    return moved.to(tl.float32, bitcast=True) * 1.329227995784916e36
