@@ -6,12 +6,13 @@ from collections.abc import AsyncGenerator, Callable
 
 from PySide6.QtCore import QObject, Signal
 
-from palimpsest.engine import LOADING, Backend, Engine, Event, Failed, Fill, Progress, Ready
+from palimpsest.engine import LOADING, Backend, Engine, Event, Failed, Fill, Loading, Progress, Ready
 
 
 class EngineBridge(QObject):
     """Owns the engine. Its thread only leaves the newest event and a signal; everything else happens in this one."""
 
+    loading = Signal(object)  # Loading
     loaded = Signal(object)  # Ready, or Failed when the model cannot be loaded
     _arrived = Signal(int)
 
@@ -58,7 +59,9 @@ class EngineBridge(QObject):
             reader.set()
         else:
             event = self._take(job)
-            if job == LOADING:
+            if isinstance(event, Loading):
+                self.loading.emit(event)
+            elif job == LOADING:
                 assert isinstance(event, Ready | Failed)
                 self.loaded.emit(event)
 

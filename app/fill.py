@@ -14,12 +14,14 @@ from itertools import pairwise
 from pathlib import Path
 
 from palimpsest.app.document import DocumentError, Text, load, save
-from palimpsest.engine import Done, Fill, Hole, Options, Progress, open_backend, sentence
+from palimpsest.engine import PRECISIONS, Done, Fill, Hole, Options, Progress, open_backend, sentence
 
 log = logging.getLogger(__name__)
 
 
 SETTINGS = ("t_min", "t_max", "entropy_bound", "confidence")  # of the sampler, by the names of Options
+MODEL = "a checkpoint; by default the shipped mini model"
+PRECISION = "how the weights are kept; by default the most exact way that fits the GPU, on a CPU as they are"
 
 
 class HoleError(Exception):
@@ -60,7 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same text on one machine")
     parser.add_argument("--drafts", action="store_true", help="print all that is told as lines of JSON")
     parser.add_argument("--write", action="store_true", help="write the file instead of printing the text")
-    parser.add_argument("--model", type=Path, metavar="FOLDER", help="a checkpoint; by default the shipped mini model")
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help=MODEL)
+    parser.add_argument("--precision", choices=PRECISIONS, help=PRECISION)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -107,7 +110,7 @@ def _fill(args: argparse.Namespace) -> int:
         ),
     )
     done = None
-    with closing(open_backend(checkpoint=args.model)) as backend:
+    with closing(open_backend(checkpoint=args.model, precision=args.precision)) as backend:
         backend.load()
         for event in backend.fill(fill):
             if args.drafts:

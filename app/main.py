@@ -10,6 +10,7 @@ from pathlib import Path
 
 from palimpsest.app import fill
 from palimpsest.app.screen import missing
+from palimpsest.engine import PRECISIONS, EngineError, examine
 
 log = logging.getLogger(__name__)
 
@@ -22,14 +23,33 @@ def main(arguments: list[str] | None = None) -> int:
         parser = argparse.ArgumentParser(prog="palimpsest fill")
         fill.add_arguments(parser)
         return fill.run(parser.parse_args(arguments[1:]))
+    if arguments[:1] == ["doctor"]:
+        parser = argparse.ArgumentParser(
+            prog="palimpsest doctor", description="Tell what this machine offers and what will be used of it."
+        )
+        parser.add_argument("--model", type=Path, metavar="FOLDER", help=fill.MODEL)
+        return doctor(parser.parse_args(arguments[1:]))
     parser = argparse.ArgumentParser(
         prog="palimpsest",
         description="An editor in which a diffusion language model on your own machine rewrites text where it stands.",
-        epilog="Without a window: palimpsest fill --help",
+        epilog="Without a window: palimpsest fill --help, palimpsest doctor --help",
     )
     parser.add_argument("file", type=Path, nargs="?", metavar="FILE")
-    parser.add_argument("--model", type=Path, metavar="FOLDER", help="a checkpoint; by default the shipped mini model")
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help=fill.MODEL)
+    parser.add_argument("--precision", choices=PRECISIONS, help=fill.PRECISION)
     return edit(parser.parse_args(arguments))
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """Print what there is and what will be used."""
+    try:
+        told = examine(args.model)
+    except EngineError as error:
+        print(f"palimpsest: {error}", file=sys.stderr)
+        return 1
+    for name, value in told.items():
+        print(f"{name:10} {value}")
+    return 0
 
 
 def edit(args: argparse.Namespace) -> int:
@@ -52,7 +72,7 @@ def edit(args: argparse.Namespace) -> int:
     app.setStyle("Fusion")
     Collector(app)
     with QEventLoop(app) as loop:
-        bridge = EngineBridge(lambda: open_backend(checkpoint=args.model))
+        bridge = EngineBridge(lambda: open_backend(checkpoint=args.model, precision=args.precision))
         bridge.loaded.connect(lambda _event: gc.freeze())  # torch's hundred thousand objects never become garbage
         window = Window(bridge)
         sys.excepthook = lambda kind, error, trace: _report(window, kind, error, trace)

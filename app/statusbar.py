@@ -2,7 +2,7 @@
 
 from PySide6.QtWidgets import QLabel, QStatusBar, QWidget
 
-from palimpsest.engine import Done, Draft, Event, Failed, Reading, Ready, Stopped, Thought
+from palimpsest.engine import Done, Draft, Event, Failed, Loading, Reading, Ready, Stopped, Thought
 
 
 class StatusBar(QStatusBar):
@@ -17,6 +17,8 @@ class StatusBar(QStatusBar):
     def report(self, event: Event) -> None:
         """Say what an engine event means for the user."""
         match event:
+            case Loading(done=done, total=total, left=left):
+                self._model.setText(f"Loading the model… {done / total:.0%}, {left:.0f} s left")
             case Ready(model=model, device=device):
                 self._model.setText(f"{model} on {device}")
             case Reading(done=done, total=total):

@@ -45,6 +45,7 @@ class Window(QMainWindow):
         self.ask_bar.asked.connect(self.rewrite)
         self.ask_bar.closed.connect(self.editor.setFocus)
         QGuiApplication.clipboard().dataChanged.connect(self._refresh)
+        bridge.loading.connect(self.status.report)
         bridge.loaded.connect(self._loaded)
         self.resize(900, 640)
         self._show_file(Text(""), None)

@@ -1,9 +1,10 @@
 """Text in, drafts out: the public face of the engine. Importing it loads no torch."""
 
-from palimpsest.engine.backend import Backend, open_backend
+from palimpsest.engine.backend import Backend, examine, open_backend
 from palimpsest.engine.engine import LOADING, Engine
 from palimpsest.engine.errors import CheckpointError, EngineError, RequestError, sentence
 from palimpsest.engine.request import (
+    PRECISIONS,
     Alternative,
     Done,
     Draft,
@@ -11,6 +12,7 @@ from palimpsest.engine.request import (
     Failed,
     Fill,
     Hole,
+    Loading,
     Options,
     Progress,
     Reading,
@@ -24,6 +26,7 @@ from palimpsest.engine.request import (
 
 __all__ = [
     "LOADING",
+    "PRECISIONS",
     "Alternative",
     "Backend",
     "CheckpointError",
@@ -35,6 +38,7 @@ __all__ = [
     "Failed",
     "Fill",
     "Hole",
+    "Loading",
     "Options",
     "Progress",
     "Reading",
@@ -43,6 +47,7 @@ __all__ = [
     "Stopped",
     "Thought",
     "Written",
+    "examine",
     "open_backend",
     "reopen",
     "sentence",

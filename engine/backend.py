@@ -1,17 +1,21 @@
 """Who computes: the ``Backend`` protocol and the table of backends, each imported when it is first used."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol
 
-from palimpsest.engine.request import Done, Fill, Progress, Reading, Ready
+from palimpsest.engine.request import Done, Fill, Loading, Progress, Reading, Ready
+
+Tell = Callable[[Loading], None]
 
 
 class Backend(Protocol):
     """Computes fills. Used by one thread at a time; the consumer that closes the generator cancels the fill."""
 
-    def load(self) -> Ready:
-        """Make ready to fill; may take seconds. Raises EngineError."""
+    def load(self, tell: Tell = lambda _: None) -> Ready:
+        """Make ready to fill; may take minutes. ``tell`` learns of the progress, and may raise to end it. Raises
+        EngineError."""
         ...
 
     def warm(self, fill: Fill) -> Generator[Reading, None, None]:
@@ -34,3 +38,8 @@ def open_backend(name: str = "local", **arguments) -> Backend:
     """The backend called ``name``, not yet loaded."""
     module, kind = _BACKENDS[name]
     return getattr(import_module(module), kind)(**arguments)
+
+
+def examine(checkpoint: str | Path | None = None) -> dict[str, str]:
+    """What this machine offers and what will be used of it, in words. Raises EngineError."""
+    return import_module("palimpsest.engine.doctor").examine(checkpoint)

@@ -1,4 +1,4 @@
-"""What this machine offers: device, precision, threads."""
+"""What this machine offers: device, memory, precision, kernels, threads."""
 
 import os
 
@@ -6,10 +6,15 @@ import torch
 
 
 def pick_device() -> tuple[torch.device, torch.dtype]:
-    """The fastest device here and the precision that suits it."""
+    """The fastest device here and the type that suits it."""
     if torch.cuda.is_available():
         return torch.device("cuda"), torch.bfloat16
     return torch.device("cpu"), torch.float32
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes of a GPU's memory that nobody uses."""
+    return torch.cuda.mem_get_info(device)[0]
 
 
 def leave_a_core() -> None:

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 
 from palimpsest.engine.backend import Backend
 from palimpsest.engine.errors import EngineError, sentence
-from palimpsest.engine.request import Event, Failed, Fill, Stopped
+from palimpsest.engine.request import Event, Failed, Fill, Loading, Stopped
 
 log = logging.getLogger(__name__)
 
 LOADING = 0  # the job id under which Ready, or the reason why not, is reported
 PATIENCE = 5.0  # seconds
+
+
+class _ClosedError(Exception):
+    """Nobody waits for the model any more."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Engine:
             self._report(job, Stopped())
 
     def close(self) -> bool:
-        """Stop everything; True when the thread has ended within PATIENCE (loading a large model cannot be stopped)."""
+        """Stop everything; True when the thread has ended within PATIENCE."""
         with self._changed:
             self._closed = True
             waiting = self._waiting.id if self._waiting else None
@@ -121,12 +125,21 @@ class Engine:
         """Open and load the backend; a failure is reported under ``job``, and the next fill tries again."""
         try:
             backend = self._open()
-            ready = backend.load()
+            ready = backend.load(self._tell)
+        except _ClosedError:
+            if job != LOADING:
+                self._report(job, Stopped())
+            return None
         except Exception as error:  # the job loop is one of the three places that catch
             self._report(job, _failure(error))
             return None
         self._report(LOADING, ready)
         return backend
+
+    def _tell(self, progress: Loading) -> None:
+        if self._closed:
+            raise _ClosedError
+        self._report(LOADING, progress)
 
     def _warm(self, backend: Backend, fill: Fill) -> None:
         try:

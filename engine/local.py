@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from pathlib import Path
 
+from palimpsest.engine.backend import Tell
 from palimpsest.engine.cache import Shelf
 from palimpsest.engine.device import leave_a_core
 from palimpsest.engine.model import Model, load_model
@@ -11,16 +12,17 @@ from palimpsest.engine.writing import Writing
 
 
 class LocalBackend:
-    """Fills by a checkpoint folder on this machine, by default the shipped one."""
+    """Fills by a checkpoint folder on this machine, by default the shipped one, with its weights in ``precision``, by
+    default the most exact one that fits."""
 
-    def __init__(self, checkpoint: str | Path | None = None):
-        self._checkpoint = checkpoint
+    def __init__(self, checkpoint: str | Path | None = None, precision: str | None = None):
+        self._checkpoint, self._precision = checkpoint, precision
         self._model: Model | None = None
         self._shelf: Shelf | None = None
 
-    def load(self) -> Ready:
+    def load(self, tell: Tell = lambda _: None) -> Ready:
         leave_a_core()
-        return self.use(load_model(self._checkpoint))
+        return self.use(load_model(self._checkpoint, self._precision, tell))
 
     def use(self, model: Model) -> Ready:
         """Fill by ``model`` from now on."""

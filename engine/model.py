@@ -13,19 +13,22 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import DiffusionGemmaForBlockDiffusion
 from transformers.models.diffusion_gemma.configuration_diffusion_gemma import DiffusionGemmaTextConfig
+from transformers.models.diffusion_gemma.generation_diffusion_gemma import DiffusionGemmaGenerationConfig
 from transformers.models.diffusion_gemma.modeling_diffusion_gemma import apply_rotary_pos_emb
-from transformers.utils import logging as transformers_logging
 
+from palimpsest.engine import experts, loading
+from palimpsest.engine.backend import Tell
 from palimpsest.engine.cache import Prefix, PrefixCache, Shelf
 from palimpsest.engine.detokenize import Detokenizer
-from palimpsest.engine.device import pick_device
+from palimpsest.engine.device import free_memory, pick_device
 from palimpsest.engine.errors import CheckpointError
+from palimpsest.engine.loading import fitting
 from palimpsest.engine.sampler import Draw, Schedule, draw_as_released, draw_by_inversion
 from palimpsest.engine.weights import find, has_chat_template
 
-EXPERTS = "grouped_mm"
 SLIDING, FULL = "sliding_attention", "full_attention"
 LONGEST_PREFIX = 8192  # tokens of text before the hole that are worth reading
+WORKING = 2 << 30  # bytes of a GPU's memory for keys and values, and what a step computes with
 
 
 @dataclass(frozen=True)
@@ -185,37 +188,24 @@ def _remember(attention: Any, hidden: Tensor, rotary: tuple[Tensor, Tensor], cac
     cache.update(keys.transpose(1, 2), attention.v_norm(values).transpose(1, 2), attention.layer_idx)
 
 
-def load_model(checkpoint: str | Path | None = None) -> Model:
-    """Load a checkpoint folder, by default the shipped one. Raises CheckpointError."""
+def load_model(
+    checkpoint: str | Path | None = None, precision: str | None = None, tell: Tell = lambda _: None
+) -> Model:
+    """Load a checkpoint folder, by default the shipped one, with its weights in one of PRECISIONS, by default the most
+    exact one that fits. ``tell`` learns of the progress, and may raise to end it. Raises CheckpointError."""
     folder = find(checkpoint)
-    # What goes wrong is checked and said below, in one sentence.
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
     device, dtype = pick_device()
-    network, report = DiffusionGemmaForBlockDiffusion.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
-        folder,
-        dtype=dtype,
-        device_map={"": device} if device.type != "cpu" else None,
-        trust_remote_code=False,
-        use_safetensors=True,
-        local_files_only=True,
-        output_loading_info=True,
-    )
-    if report["missing_keys"] or report["mismatched_keys"]:
-        wrong = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]]))
-        raise CheckpointError(f"{folder} lacks {len(wrong)} weights, {wrong[0]} first: fetch the checkpoint again.")
-    network.eval().set_experts_implementation(EXPERTS)
-    if network.config.text_config._experts_implementation != EXPERTS:
-        raise CheckpointError(
-            f"transformers did not take the {EXPERTS} experts: install the pinned transformers version."
-        )
+    precision = precision or (fitting(folder, free_memory(device), WORKING) if device.type == "cuda" else "bf16")
+    network = loading.load(folder, precision, device, dtype, tell)
+    experts.use(network)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     # What the user wrote is text, even where it looks like a special token ("<del>" in a web page).
     tokenizer.encode_special_tokens = True
-    settings = network.generation_config
+    settings = DiffusionGemmaGenerationConfig.from_pretrained(folder)
     ends = settings.eos_token_id
     if ends is None or settings.sampler_config is None or None in (settings.t_min, settings.t_max):
         raise CheckpointError(f"{folder / 'generation_config.json'} lacks settings: fetch the checkpoint again.")
+    network.generation_config = settings
     ends = (ends,) if isinstance(ends, int) else tuple(ends)
     return Model(
         network,

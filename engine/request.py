@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from palimpsest.engine.errors import RequestError
 
+PRECISIONS = ("bf16", "fp8", "int4")  # how weights are kept, the most exact way first
 LONGEST_SELECTION = 16_000  # characters in all holes of a fill: more than any model here can write at a time
 
 
@@ -133,6 +134,15 @@ class Ready:
 
 
 @dataclass(frozen=True)
+class Loading:
+    """So many bytes of the checkpoint are loaded; at this pace the rest takes ``left`` seconds."""
+
+    done: int
+    total: int
+    left: float
+
+
+@dataclass(frozen=True)
 class Reading:
     """So many tokens of the text around the hole are read; told while reading takes several steps."""
 
@@ -198,7 +208,7 @@ class Stopped:
 
 
 Progress = Reading | Thought | Draft  # what a fill tells while it runs
-Event = Ready | Progress | Done | Failed | Stopped
+Event = Loading | Ready | Progress | Done | Failed | Stopped
 
 
 def reopen(fill: Fill, holes: tuple[Written, ...], stretches: tuple[tuple[tuple[int, int], ...], ...]) -> Fill:

@@ -1,6 +1,6 @@
 """Compiles every kernel at the released model's shapes for cards that need not be here.
 
-    python -m palimpsest.engine.kernels.compile [--capability 90 89 86]
+    python -m palimpsest.engine.kernels.compile [--capability 90 89 86] [--tokens 32 256]
 
 Prints for each kernel and compute capability the registers of a thread, the bytes it spills and the shared memory of a
 block, and exits with 1 where any spills or takes more shared memory than such a card has.
@@ -119,23 +119,20 @@ def shapes(format: str, *leading: int) -> Packed:
         return Packed(format, empty(*leading))
     if format == "int4":
         groups = columns // group_of(columns)
-        return Packed(
-            format, empty(*rows, columns // 2, dtype=torch.uint8), empty(*rows, groups), empty(*rows, groups)
-        )
+        return Packed(format, empty(*rows, columns // 2, dtype=torch.uint8), empty(*rows, groups), empty(*rows, groups))
     return Packed(
         format, empty(*leading, dtype=FP8 if format == "fp8" else torch.int8), empty(*rows, dtype=torch.float32)
     )
 
 
-
-def launches() -> list[tuple[str, Launch]]:
-    """Every kernel as one step of the released model launches it, for a short canvas and the widest."""
+def launches(canvases: list[int]) -> list[tuple[str, Launch]]:
+    """Every kernel as one step of the released model launches it, for canvases of so many tokens."""
 
     def empty(*shape: int, dtype: torch.dtype = torch.bfloat16) -> Tensor:
         return torch.empty(shape, dtype=dtype, device="meta")
 
     named: list[tuple[str, Launch]] = []
-    for tokens in (32, 256):
+    for tokens in canvases:
         for format in FORMATS:
             with recorded(experts, linear) as found:
                 gate_up, down = shapes(format, EXPERTS, 2 * EXPERT, HIDDEN), shapes(format, EXPERTS, HIDDEN, EXPERT)
@@ -155,9 +152,10 @@ def launches() -> list[tuple[str, Launch]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--capability", type=int, nargs="+", choices=SHARED, default=[*SHARED])
+    parser.add_argument("--tokens", type=int, nargs="+", default=[32, 256], metavar="N", help="widths of canvases")
     args = parser.parse_args()
     wrong = 0
-    for name, launch in launches():
+    for name, launch in launches(args.tokens):
         for capability in args.capability:
             result = compiled(launch, capability)
             bad = result.spilled > 0 or result.shared > SHARED[capability]

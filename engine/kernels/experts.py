@@ -147,7 +147,7 @@ def blocks_at_most(pairs: int, experts: int, rows: int) -> int:
 
 
 def route(index: Tensor, experts: int) -> tuple[Tensor, Tensor]:
-    """The pairs of ``index`` (T K) ordered by expert (P), and where each expert's begin (E + 1, the last is the end)."""
+    """The pairs of ``index`` (T K) by expert (P), and where each expert's begin and the last one's end (E+1)."""
     pairs = index.numel()
     order = torch.empty(pairs, dtype=torch.int32, device=index.device)
     starts = torch.empty(experts + 1, dtype=torch.int32, device=index.device)

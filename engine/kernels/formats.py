@@ -76,7 +76,7 @@ def dividing(columns: int, wanted: int) -> int:
         wanted //= 2
     if wanted < LEAST_INNER:
         raise CheckpointError(
-            f"A weight of this model has {columns} columns, which {LEAST_INNER} does not divide: no kernel here fits it."
+            f"A weight of this model has {columns} columns, which {LEAST_INNER} does not divide: load it as bf16."
         )
     return wanted
 

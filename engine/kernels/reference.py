@@ -1,6 +1,6 @@
 """What the kernels compute, in plain torch: the truth for tests, and the way without Triton.
 
-Shapes: T tokens, K experts of each, E experts, H hidden, I width of an expert, N rows of tokens, V vocabulary, C hidden.
+Shapes: T tokens, K experts of each, E experts, H hidden, I width of an expert; N rows, V vocabulary, C hidden.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from palimpsest.engine.kernels.formats import Packed, unpack
 
-def experts(hidden: Tensor, index: Tensor, weights: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
+
+def experts(hidden: Tensor, index: Tensor, weights: Tensor, gate_up: Packed, down: Packed) -> Tensor:
     """The sum over each token's experts (``index``, ``weights``: T K) of their gated MLPs. T H -> T H, in fp32
 
     ``gate_up`` (E 2I H) holds the gates' rows before those of the ups; ``down`` is E H I.
@@ -18,15 +20,15 @@ def experts(hidden: Tensor, index: Tensor, weights: Tensor, gate_up: Tensor, dow
     result = torch.zeros(hidden.shape, device=hidden.device)
     for expert in index.unique().tolist():
         token, place = (index == expert).nonzero(as_tuple=True)
-        own = expert_mlp(hidden[token], gate_up[expert], down[expert])
+        own = expert_mlp(hidden[token], unpack(gate_up[expert]), unpack(down[expert]))
         result.index_add_(0, token, own * weights[token, place, None].float())
     return result
 
 
 def expert_mlp(hidden: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
-    """One expert: T H, 2I H, H I -> T H, in fp32"""
-    gate, up = F.linear(hidden.float(), gate_up.float()).chunk(2, dim=-1)
-    return F.linear(F.gelu(gate, approximate="tanh") * up, down.float())
+    """One expert: T H, and in fp32 2I H and H I -> T H, in fp32"""
+    gate, up = F.linear(hidden.float(), gate_up).chunk(2, dim=-1)
+    return F.linear(F.gelu(gate, approximate="tanh") * up, down)
 
 
 @dataclass(frozen=True)
