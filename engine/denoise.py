@@ -17,6 +17,7 @@ from palimpsest.engine.sampler import Draw, Schedule, accept, entropy, noise
 
 # ids (B W), free (B W), the last step's probabilities of free positions (N V) or None -> logits of those (N V)
 Decode = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+Advance = Callable[["State"], "State"]  # one denoising step
 
 FIRST_COMPARED = 2  # the step after which candidates are first compared; before it they are mostly noise
 
@@ -33,15 +34,12 @@ class State:
     confidence: Tensor  # B W, their probability before the temperature, under which all ends up sure; 1 on pins
     repeats: Tensor  # B, how often the likeliest tokens were the same as the step before
     finished: Tensor  # B bool
-    guess: Tensor | None  # N V, the probabilities of the free positions
+    guess: tuple[Tensor, ...] | None  # for each canvas what conditions its next step
 
     def only(self, rows: Tensor) -> "State":
         """The batch of these canvases alone, in this order (indices)."""
         names = ("rows", "free", "current", "best", "confidence", "repeats", "finished")
-        guess = self.guess
-        if guess is not None:
-            parts = guess.split(self.free.sum(-1).tolist())
-            guess = torch.cat([parts[row] for row in rows.tolist()] or [guess[:0]])
+        guess = None if self.guess is None else tuple(self.guess[row] for row in rows.tolist())
         return replace(self, guess=guess, **{name: getattr(self, name)[rows] for name in names})
 
 
@@ -81,7 +79,7 @@ def step(state: State, decode: Decode, schedule: Schedule, draw: Draw, generator
     """
     free, number = state.free, state.number + 1
     # 1. Decode.
-    logits = decode(state.current, free, state.guess)
+    logits = decode(state.current, free, None if state.guess is None else torch.cat(state.guess))
     probabilities = (logits / schedule.temperature(number)).softmax(-1)
     # 2. Propose and accept.
     zeros = torch.zeros(free.shape, device=free.device)
@@ -99,19 +97,19 @@ def step(state: State, decode: Decode, schedule: Schedule, draw: Draw, generator
     finished = confident & (repeats >= schedule.stability)
     confidence = state.confidence.masked_scatter(free, (top - logits.logsumexp(-1)).exp())
     # 5. Condition.
-    return State(number, state.rows, free, current, best, confidence, repeats, finished, probabilities)
+    guess = probabilities.split(free.sum(-1).tolist())
+    return State(number, state.rows, free, current, best, confidence, repeats, finished, guess)
 
 
 def denoise(
     canvas: Canvas,
-    decode: Decode,
-    schedule: Schedule,
-    draw: Draw,
+    advance: Advance,
+    max_steps: int,
     vocabulary: int,
     generator: torch.Generator,
     race: Race | None = None,
 ) -> Iterator[State]:
-    """Yield the batch after every denoising step; a finished canvas is in no later one.
+    """Yield the batch after every denoising step, taken by ``advance``; a finished canvas is in no later one.
 
     With a ``race`` the worse half of the candidates is left out after each of the first steps that can tell them apart,
     until as many are left as wanted (successive halving, Jamieson and Talwalkar, arXiv 1502.07943); then the best comes
@@ -122,8 +120,8 @@ def denoise(
         yield state  # nothing is free
         return
     racing = len(state.rows)
-    while len(state.rows) and state.number < schedule.max_steps:
-        state = step(state, decode, schedule, draw, generator)
+    while len(state.rows) and state.number < max_steps:
+        state = advance(state)
         if race and racing > race.keep and state.number >= FIRST_COMPARED:
             racing = max(race.keep, -(-racing // 2))
             state = state.only(race.judge(state).argsort(descending=True, stable=True)[:racing])

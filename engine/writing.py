@@ -12,7 +12,7 @@ import torch
 from palimpsest.engine import prompt, ranking
 from palimpsest.engine.cache import Prefix, Shelf
 from palimpsest.engine.canvas import OUTSIDE, Canvas, Row, cut, fitting, lay_out, offers
-from palimpsest.engine.denoise import Race, State, denoise
+from palimpsest.engine.denoise import Race, State, denoise, step
 from palimpsest.engine.errors import RequestError
 from palimpsest.engine.manners import carry, mend
 from palimpsest.engine.model import Model
@@ -85,8 +85,9 @@ class Writing:
 
     def _denoise(self, prefix: Prefix, canvas: Canvas, race: Race | None = None) -> Iterator[State]:
         model = self._model
-        decode = partial(model.decode, prefix)
-        return denoise(canvas, decode, self._schedule, model.draw, model.vocabulary, self._generator, race)
+        decode, generator = partial(model.decode, prefix), self._generator
+        advance = partial(step, decode=decode, schedule=self._schedule, draw=model.draw, generator=generator)
+        return denoise(canvas, advance, self._schedule.max_steps, model.vocabulary, generator, race)
 
     def _think(self, prefix: list[int]) -> Generator[Reading | Thought, None, list[int]]:
         """Denoise whole canvases until the thought ends."""

@@ -1,0 +1,78 @@
+"""The step with static shapes against the plain one. A CPU runs it as it is; a GPU replays it as a graph."""
+
+from functools import partial
+
+import pytest
+import torch
+from test_denoise import a_canvas, as_released
+
+from conftest import drained
+from palimpsest.engine import captured
+from palimpsest.engine.denoise import begin, denoise, step
+from palimpsest.engine.kernels import reference
+
+
+def likeliest(probabilities, _free, _generator):
+    """A draw without chance, so that both steps use the same random numbers."""
+    return probabilities.argmax(-1)
+
+
+def predict(hidden, table, cap, temperature, _seed, scale, kept):
+    """The twin of the fused sampler, with as little chance."""
+    return reference.predict(hidden, table, cap, temperature, torch.full((len(hidden), len(table)), 0.5), scale, kept)
+
+
+def prefix(model, length):
+    """What is known of a text of so many tokens, longer than the window or not."""
+    ids = torch.randint(100, 1000, (length,), generator=torch.Generator().manual_seed(1)).tolist()
+    return drained(model.shelf().read(ids))[0]
+
+
+@pytest.mark.parametrize("length", [5, 300])
+@pytest.mark.parametrize("marked", [True, False])
+def test_it_takes_the_same_steps(tiny, length, marked):
+    model = tiny if marked else as_released(tiny)
+    canvas, behind = a_canvas(model, 3, 9, 6), prefix(model, length)
+    generator = torch.Generator().manual_seed(4)
+    decode = partial(model.decode, behind)
+    plain = partial(step, decode=decode, schedule=model.schedule, draw=likeliest, generator=generator)
+    own = captured.Step(model, *canvas.ids.shape, room=512, predict=predict)
+    wanted = list(denoise(canvas, plain, 12, model.vocabulary, generator))
+    assert len({len(state.rows) for state in wanted}) > 1
+    for _ in range(2):  # the second fill meets what the first left behind
+        own.begin(behind, model.schedule, 4)
+        found = list(denoise(canvas, own, 12, model.vocabulary, own.generator))
+        assert len(found) == len(wanted)
+        for one, other in zip(found, wanted, strict=True):
+            for name in ("rows", "best", "current", "repeats", "finished"):
+                assert torch.equal(getattr(one, name), getattr(other, name)), (one.number, name)
+            torch.testing.assert_close(one.confidence, other.confidence, rtol=1e-3, atol=1e-4)
+
+
+def test_canvases_that_have_left_change_nothing_for_the_others(tiny):
+    canvas, behind = a_canvas(tiny, 3, 9, 6), prefix(tiny, 20)
+    own = captured.Step(tiny, *canvas.ids.shape, room=64, predict=predict)
+    own.begin(behind, tiny.schedule, 0)
+    first = own(begin(canvas, tiny.vocabulary, own.generator))
+    whole, fewer = own(first), own(first.only(torch.tensor([2, 0])))
+    assert fewer.rows.tolist() == [2, 0]
+    assert torch.equal(fewer.best, whole.best[[2, 0]])
+    torch.testing.assert_close(fewer.confidence, whole.confidence[[2, 0]])
+
+
+def test_a_prefix_that_there_is_no_room_for(tiny):
+    own = captured.Step(tiny, 1, 32, room=64, predict=predict)
+    with pytest.raises(AssertionError):
+        own.begin(prefix(tiny, 65), tiny.schedule, 0)
+
+
+def test_before_the_first_step_nothing_is_known(tiny):
+    """A state without a guess is one before the first step, whatever was computed before."""
+    canvas, behind = a_canvas(tiny, 4), prefix(tiny, 20)
+    own = captured.Step(tiny, *canvas.ids.shape, room=64, predict=predict)
+    own.begin(behind, tiny.schedule, 0)
+    first = own(begin(canvas, tiny.vocabulary, own.generator))
+    own.begin(behind, tiny.schedule, 0)
+    again = own(begin(canvas, tiny.vocabulary, own.generator))
+    assert torch.equal(first.best, again.best)
+    assert torch.equal(first.confidence, again.confidence)
