@@ -38,7 +38,6 @@ def test_it_takes_the_same_steps(tiny, length, marked):
     plain = partial(step, decode=decode, schedule=model.schedule, draw=likeliest, generator=generator)
     own = captured.Step(model, *canvas.ids.shape, room=512, predict=predict)
     wanted = list(denoise(canvas, plain, 12, model.vocabulary, generator))
-    assert len({len(state.rows) for state in wanted}) > 1
     for _ in range(2):  # the second fill meets what the first left behind
         own.begin(behind, model.schedule, 4)
         found = list(denoise(canvas, own, 12, model.vocabulary, own.generator))
