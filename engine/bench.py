@@ -1,6 +1,7 @@
 """How fast a fill is on this machine, and what it costs.
 
     python -m palimpsest.engine.bench [--against transformers] [--model FOLDER] [--runs N] [--fills N] [--json PATH]
+    python -m palimpsest.engine.bench --gpu [--precisions bf16 fp8 int4] [--json PATH]      (see bench_gpu.py)
 
 All holes are in files of the standard library. Times are medians in milliseconds. Reported, beside the plain times:
 
@@ -33,9 +34,10 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList
 
-from palimpsest.engine import Done, Draft, EngineError, Fill, Options
+from palimpsest.engine import PRECISIONS, Done, Draft, EngineError, Fill, Options
 from palimpsest.engine.canvas import Canvas, Row, lay_out
-from palimpsest.engine.device import leave_a_core
+from palimpsest.engine.device import leave_a_core, pick_device
+from palimpsest.engine.kernels import operators
 from palimpsest.engine.local import LocalBackend
 from palimpsest.engine.model import Model, load_model
 
@@ -219,6 +221,25 @@ def key_latency(model: Path | None) -> dict[str, float]:
     return json.loads(result.stdout)
 
 
+def gpu(precisions: list[str], path: Path | None) -> int:
+    """Measure this machine's GPU and print what was found."""
+    device, _ = pick_device()
+    if reason := operators.missing(device):
+        print(f"bench: There is no GPU to measure: {reason}.", file=sys.stderr)
+        return 1
+    from palimpsest.engine import bench_gpu
+
+    report = bench_gpu.run(precisions)
+    for name, value in report.items():
+        if isinstance(value, dict):
+            print(name, *(f"    {key:24} {found}" for key, found in value.items()), sep="\n")
+        else:
+            print(f"{name:24} {value}")
+    if path:
+        path.write_text(json.dumps(report, indent=2) + "\n")
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, metavar="FOLDER")
@@ -226,7 +247,11 @@ def main() -> int:
     parser.add_argument("--fills", type=int, default=500, metavar="N", help="fills of which the memory is watched")
     parser.add_argument("--against", choices=["transformers"])
     parser.add_argument("--json", type=Path, metavar="PATH")
+    parser.add_argument("--gpu", action="store_true", help="the released model's full size, with random weights")
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS)
     args = parser.parse_args()
+    if args.gpu:
+        return gpu(args.precisions, args.json)
     try:
         model = load_model(args.model)
     except EngineError as error:

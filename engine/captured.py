@@ -98,11 +98,10 @@ class Step:
         self._take(state)
         if self._model.device.type != "cuda":
             self._run()
-        elif self._graph is None:
-            self._capture()
-            self._take(state)  # the warm-up has moved on from it
-            self._graph.replay()
         else:
+            if self._graph is None:
+                self._graph = self._captured()
+                self._take(state)  # the warm-up has moved on from it
             self._graph.replay()
         rows = len(state.rows)
         parts = (self._current, self._best, self._confidence, self._repeats, self._finished, self._guess)
@@ -125,7 +124,7 @@ class Step:
             self._guess.copy_(marked if model.delete is not None else torch.zeros_like(marked))
             self._pinned.fill_(model.delete is not None)
 
-    def _capture(self) -> None:
+    def _captured(self) -> Any:
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -136,7 +135,7 @@ class Step:
         graph.register_generator_state(self.generator)
         with torch.cuda.graph(graph):
             self._run()
-        self._graph = graph
+        return graph
 
     @torch.inference_mode()
     def _run(self) -> None:
@@ -153,7 +152,7 @@ class Step:
         found = self._predict(hidden, embedding.weight, cap, self._temperature, self._seed, scale, kept)
         entropies = torch.where(free, found.entropy.view(free.shape), 0)
         proposal = torch.where(free, found.proposal.view(free.shape), self._current)
-        accepted = accept(entropies, self._bound)  # pyright: ignore[reportArgumentType]
+        accepted = accept(entropies, self._bound)
         # 3. Renoise.
         random = noise(free.shape, len(embedding.weight), self.generator)
         self._current.copy_(torch.where(free & ~accepted, random, proposal))

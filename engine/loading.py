@@ -26,8 +26,9 @@ from palimpsest.engine.request import PRECISIONS, Loading
 
 log = logging.getLogger(__name__)
 
+BITS = {"bf16": 16, "fp8": 8, "int8": 8, "int4": 4.5}  # of a weight, with its share of a scale
 VERSION = 1  # of what is cached; another one is packed anew
-PIECE = 64 << 20  # bytes of a weight that are read and packed at a time
+PIECE = 16 << 20  # bytes of a weight that are read and packed at a time; packing takes about ten times as many
 FILE = 512 << 20  # bytes of packed weights in one file of the cache
 SPARE = 1 << 30  # bytes of the disk that the cache leaves free
 CACHE = Path(platformdirs.user_cache_dir("palimpsest")) / "packed"
@@ -43,7 +44,7 @@ def load(
     """
     names = _shards(folder)
     network = empty(DiffusionGemmaConfig.from_pretrained(folder), device)
-    wanted = _expected(network)
+    wanted = expected(network)
     source = _fingerprint(folder, names)
     kept = cache / f"{source}-{precision}-{str(dtype).removeprefix('torch.')}" if cache else None
     if missing := sorted(wanted.keys() - names.keys()):
@@ -63,7 +64,7 @@ def load(
                 if written:
                     written.add(name, done)
             else:
-                _assign(network, name, _read(names[name], name, wanted[name]).to(device, dtype))
+                assign(network, name, _read(names[name], name, wanted[name]).to(device, dtype))
             progress.passed(name)
         if written:
             written.finish({"source": source, "precision": precision})
@@ -76,12 +77,13 @@ def load(
 
 def size(folder: Path, precision: str) -> int:
     """Bytes that the weights take once loaded with ``precision``, within a few percent."""
-    bits = {"bf16": 16, "fp8": 8, "int8": 8, "int4": 4.5}
-    total = 0.0
-    for file in set(_shards(folder).values()):
-        for name, (shape, _) in _header(file).items():
-            total += torch.Size(shape).numel() * bits[format_of(name, precision)] / 8
-    return int(total)
+    headers = [_header(file) for file in set(_shards(folder).values())]
+    return size_of({name: torch.Size(shape) for header in headers for name, (shape, _) in header.items()}, precision)
+
+
+def size_of(shapes: dict[str, torch.Size], precision: str) -> int:
+    """The same of weights of these names and shapes."""
+    return int(sum(shape.numel() * BITS[format_of(name, precision)] / 8 for name, shape in shapes.items()))
 
 
 def fitting(folder: Path, free: int, working: int) -> str:
@@ -112,6 +114,25 @@ def empty(config: DiffusionGemmaConfig, device: torch.device) -> DiffusionGemmaF
         else:  # a rotary embedding
             module._buffers |= type(module)(module.config).to(device)._buffers
     return network
+
+
+def expected(network: nn.Module) -> dict[str, torch.Size]:
+    """Name and shape of the weights that a checkpoint of this network holds: of those shared, the decoder's."""
+    found = {name: tensor.shape for name, tensor in network.state_dict().items() if name != "lm_head.weight"}
+    shared = "model.encoder.language_model."
+    return {
+        name: shape for name, shape in found.items() if not name.startswith(shared) or name.endswith(".layer_scalar")
+    }
+
+
+def assign(network: nn.Module, name: str, tensor: Tensor) -> None:
+    """Have the weight called ``name`` be ``tensor``."""
+    path, _, attribute = name.rpartition(".")
+    owner = network.get_submodule(path)
+    if attribute in owner._buffers:
+        owner._buffers[attribute] = tensor
+    else:
+        setattr(owner, attribute, nn.Parameter(tensor, requires_grad=False))
 
 
 class _Progress:
@@ -178,7 +199,7 @@ def _read_packed(file: Path, name: str, precision: str, device: torch.device) ->
         there = set(shard.keys())
         parts = [f"{name}.{part}" for part in PARTS]
         tensors = [shard.get_tensor(part).to(device) if part in there else None for part in parts]
-    return Packed(format_of(name, precision), *tensors)  # pyright: ignore[reportArgumentType]
+    return Packed.of(format_of(name, precision), tensors)
 
 
 def _room(folder: Path, most: int) -> bool:
@@ -195,16 +216,15 @@ def _read_and_pack(file: Path, name: str, shape: torch.Size, format: str, device
         rows = shard.get_slice(name)
         _check(file, name, torch.Size(rows.get_shape()), shape)
         step = max(1, PIECE // max(1, 2 * shape[1:].numel()))
-        whole: list[Tensor | None] = [None] * len(PARTS)
+        whole: list[Tensor | None] = []
         for at in range(0, shape[0], step):
             piece = pack(rows[at : at + step].to(device), format)
-            for number, tensor in enumerate(piece.tensors):
-                if tensor is None:
-                    continue
-                if whole[number] is None:
-                    whole[number] = tensor.new_empty(shape[0], *tensor.shape[1:])
-                whole[number][at : at + step] = tensor  # pyright: ignore[reportOptionalSubscript]
-    return Packed(format, *whole)  # pyright: ignore[reportArgumentType]
+            if at == 0:
+                whole = [None if part is None else part.new_empty(shape[0], *part.shape[1:]) for part in piece.tensors]
+            for all_, part in zip(whole, piece.tensors, strict=True):
+                if all_ is not None and part is not None:
+                    all_[at : at + step] = part
+    return Packed.of(format, whole)
 
 
 def _read(file: Path, name: str, shape: torch.Size) -> Tensor:
@@ -227,24 +247,6 @@ def _check(file: Path, name: str, found: torch.Size, wanted: torch.Size) -> None
             f"The weight {name} in {file} has the shape {list(found)} where the model's config says {list(wanted)}: "
             "fetch the checkpoint again."
         )
-
-
-def _assign(network: nn.Module, name: str, tensor: Tensor) -> None:
-    path, _, attribute = name.rpartition(".")
-    owner = network.get_submodule(path)
-    if attribute in owner._buffers:
-        owner._buffers[attribute] = tensor
-    else:
-        setattr(owner, attribute, nn.Parameter(tensor, requires_grad=False))
-
-
-def _expected(network: nn.Module) -> dict[str, torch.Size]:
-    """The weights that a checkpoint of this network holds, with their shapes: of those shared, the decoder's."""
-    found = {name: tensor.shape for name, tensor in network.state_dict().items() if name != "lm_head.weight"}
-    shared = "model.encoder.language_model."
-    return {
-        name: shape for name, shape in found.items() if not name.startswith(shared) or name.endswith(".layer_scalar")
-    }
 
 
 def _shards(folder: Path) -> dict[str, Path]:

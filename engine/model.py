@@ -201,7 +201,7 @@ def load_model(
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     # What the user wrote is text, even where it looks like a special token ("<del>" in a web page).
     tokenizer.encode_special_tokens = True
-    settings = DiffusionGemmaGenerationConfig.from_pretrained(folder)
+    settings: Any = DiffusionGemmaGenerationConfig.from_pretrained(folder)
     ends = settings.eos_token_id
     if ends is None or settings.sampler_config is None or None in (settings.t_min, settings.t_max):
         raise CheckpointError(f"{folder / 'generation_config.json'} lacks settings: fetch the checkpoint again.")

@@ -14,7 +14,9 @@ from palimpsest.engine.request import PRECISIONS
 
 PARTS = ("values", "scale", "offset")  # of a packed weight
 # By precision, what experts and what the other products take. All-four-bit models need more denoising steps.
-TAKEN = dict(zip(PRECISIONS, [("bf16", "bf16"), ("fp8", "fp8"), ("int4", "int8")], strict=True))
+TAKEN: dict[str, tuple[str, str]] = dict(
+    zip(PRECISIONS, [("bf16", "bf16"), ("fp8", "fp8"), ("int4", "int8")], strict=True)
+)
 EXPERTS = re.compile(r"\.experts\.(gate_up|down)_proj$")
 PRODUCTS = re.compile(r"\.decoder\.(layers\.\d+\.(self_attn|mlp)|self_conditioning)\.\w+_proj\.weight$")
 

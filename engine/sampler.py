@@ -51,7 +51,7 @@ def entropy(probabilities: Tensor) -> Tensor:
     return torch.special.entr(probabilities).sum(-1)
 
 
-def accept(entropies: Tensor, bound: float) -> Tensor:
+def accept(entropies: Tensor, bound: float | Tensor) -> Tensor:
     """Accept each canvas' surest positions while the entropies of those before sum to at most ``bound``.
 
     B W -> B W bool. Pins have entropy 0 and cost nothing.

@@ -12,6 +12,7 @@ from palimpsest.engine import (
     Engine,
     Failed,
     Fill,
+    Loading,
     Options,
     Progress,
     Reading,
@@ -86,7 +87,7 @@ def test_the_newest_fill_wins(engine, events):
     waiting = engine.submit(LONG)
     newest = engine.submit(SHORT)
     events.until(newest, Done)
-    ends = {job: event for job, event in events.rest() if not isinstance(event, Progress | Ready)}
+    ends = {job: event for job, event in events.rest() if not isinstance(event, Loading | Progress | Ready)}
     assert isinstance(ends[first], Stopped)
     assert isinstance(ends[waiting], Stopped)
 
@@ -106,7 +107,7 @@ def test_closing_ends_every_job(events):
     events.until(running, Draft)
     waiting = engine.submit(LONG)
     engine.close()
-    ends = {job: event for job, event in events.rest() if not isinstance(event, Progress | Ready)}
+    ends = {job: event for job, event in events.rest() if not isinstance(event, Loading | Progress | Ready)}
     assert ends == {running: Stopped(), waiting: Stopped()}
 
 
@@ -123,8 +124,8 @@ class Watched:
         self._backend, self.warmed = open_backend(), queue.Queue()
         self.begun = threading.Event()
 
-    def load(self):
-        return self._backend.load()
+    def load(self, tell=lambda _: None):
+        return self._backend.load(tell)
 
     def warm(self, fill):
         total = told = 0
@@ -190,8 +191,8 @@ class Breaks:
     def __init__(self):
         self._backend, self._fills = open_backend(), 0
 
-    def load(self):
-        return self._backend.load()
+    def load(self, tell=lambda _: None):
+        return self._backend.load(tell)
 
     def warm(self, fill):
         yield from self._backend.warm(fill)
@@ -231,3 +232,35 @@ def test_a_closed_engine_stops_what_comes_late(events):
     assert engine.close()
     job = engine.submit(SHORT)
     events.until(job, Stopped)
+
+
+class Slow(Breaks):
+    """A backend that tells of its loading until it is let go on, and then loads."""
+
+    def __init__(self):
+        super().__init__()
+        self.go_on = threading.Event()
+
+    def load(self, tell=lambda _: None):
+        done = 0
+        while not self.go_on.wait(0.001):
+            done += 1
+            tell(Loading(done, 10**9, 1.0))
+        return super().load(tell)
+
+
+def test_loading_is_told(events):
+    backend = Slow()
+    engine = Engine(lambda: backend, events)
+    assert events.until(LOADING, Loading).total == 10**9
+    backend.go_on.set()
+    events.until(LOADING, Ready)
+    assert engine.close()
+
+
+def test_closing_ends_the_loading(events):
+    engine = Engine(Slow, events)
+    events.until(LOADING, Loading)
+    waiting = engine.submit(SHORT)
+    assert engine.close()
+    assert events.until(waiting, Stopped)

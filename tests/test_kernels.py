@@ -1,8 +1,12 @@
 """Every kernel against its twin in plain torch: in Triton's interpreter, or on a GPU where there is one."""
 
+# pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false, reportAttributeAccessIssue=false
+# (the language of Triton's kernels is not Python's)
+
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +21,7 @@ from palimpsest.engine.kernels import experts, linear, operators, product, refer
 from palimpsest.engine.kernels.formats import FORMATS, FP8, Packed, pack, unpack
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-CLOSE = {"rtol": 1e-4, "atol": 1e-4}
+CLOSE: Any = {"rtol": 1e-4, "atol": 1e-4}
 
 
 @pytest.fixture(autouse=True)

@@ -176,7 +176,7 @@ def test_the_model_is_never_whole_in_memory(tmp_path):
         network = DiffusionGemmaForBlockDiffusion(config(tokenizer, size))
     network.config.save_pretrained(folder)
     generation_config(tokenizer).save_pretrained(folder)
-    names = [name for name in network.state_dict() if name in loading._expected(network)]
+    names = [name for name in network.state_dict() if name in loading.expected(network)]
     for number, name in enumerate(names):
         weight = torch.empty(network.state_dict()[name].shape, dtype=torch.bfloat16).uniform_(-0.1, 0.1)
         save_file({name: weight}, folder / f"model-{number:05}.safetensors")

@@ -1,5 +1,7 @@
 """Weight formats: what they lose, and a whole model in each of them beside itself unpacked."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -88,10 +90,11 @@ def test_which_weight_takes_which_format(name, formats):
 def test_the_whole_model_packed_beside_itself(mini, precision, agreeing, longer):
     """The likeliest tokens agree on fixed canvases, and fills take hardly more steps."""
     packed = load_model(precision=precision)
-    layer = packed.network.model.decoder.layers[0]
+    network: Any = packed.network.model
+    layer = network.decoder.layers[0]
     assert isinstance(layer.experts.gate_up_proj, quant.PackedWeight)
     assert isinstance(layer.mlp.gate_proj, quant.PackedLinear)
-    assert packed.network.model.encoder.language_model.layers[0].mlp.gate_proj is layer.mlp.gate_proj
+    assert network.encoder.language_model.layers[0].mlp.gate_proj is layer.mlp.gate_proj
     own, other = likeliest(mini), likeliest(packed)
     assert (own == other).float().mean() >= agreeing
     assert steps(packed) <= longer * steps(mini)

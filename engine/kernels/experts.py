@@ -11,6 +11,9 @@ Shapes: T tokens, K experts of each, P = T K pairs, E experts, H hidden, I width
 INNER along the sum.
 """
 
+# pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false, reportAttributeAccessIssue=false
+# (the language of Triton's kernels is not Python's)
+
 from dataclasses import dataclass
 
 import torch

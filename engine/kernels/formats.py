@@ -8,6 +8,7 @@ int4    groups along the row, each with a scale and an offset that fit its weigh
 Shapes: ... any number of leading dimensions, R rows, K columns (the products' inner dimension), G columns of a group.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -38,6 +39,13 @@ class Packed:
     scale: Tensor | None = None
     offset: Tensor | None = None
 
+    @staticmethod
+    def of(format: str, tensors: Sequence[Tensor | None]) -> "Packed":
+        """Of values and, where there are, scale and offset."""
+        values, *rest = tensors
+        assert values is not None
+        return Packed(format, values, *rest)
+
     @cached_property
     def shape(self) -> torch.Size:
         """Of the matrix that is packed: ... R K"""
@@ -66,7 +74,7 @@ class Packed:
 
     def __getitem__(self, index: int) -> "Packed":
         """One matrix of a stack."""
-        return Packed(self.format, *(None if tensor is None else tensor[index] for tensor in self.tensors))
+        return Packed.of(self.format, [None if tensor is None else tensor[index] for tensor in self.tensors])
 
 
 def dividing(columns: int, wanted: int) -> int:

@@ -3,6 +3,9 @@
 Tiles: ROWS x COLUMNS, INNER along the sum.
 """
 
+# pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false, reportAttributeAccessIssue=false
+# (the language of Triton's kernels is not Python's)
+
 import torch
 import triton
 import triton.language as tl

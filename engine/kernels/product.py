@@ -3,6 +3,9 @@
 The inputs are ROWS x INNER, the weights COLUMNS x INNER. See ``formats.py`` for how weights are packed.
 """
 
+# pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false, reportAttributeAccessIssue=false
+# (the language of Triton's kernels is not Python's)
+
 import torch
 import triton
 import triton.language as tl

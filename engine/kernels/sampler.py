@@ -13,6 +13,9 @@ The draw counts to 2^31: at most 8,191 rows of the released vocabulary at a time
 Shapes: N rows, V vocabulary, C hidden, S parts. Tiles: ROWS x COLUMNS, INNER along the sum.
 """
 
+# pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false, reportAttributeAccessIssue=false
+# (the language of Triton's kernels is not Python's)
+
 import torch
 import triton
 import triton.language as tl

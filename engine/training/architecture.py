@@ -13,6 +13,17 @@ from transformers.models.diffusion_gemma.generation_diffusion_gemma import (
 )
 
 CANVAS = 256  # widest canvas, tokens
+# The classes build a vision tower whatever the checkpoint; this one is a stub and is never trained.
+VISION = {
+    "model_type": "gemma4_vision",
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "position_embedding_size": 64,
+}
 LONGEST = 6400  # read 4096 tokens, write 2048, in a canvas of 256
 
 
@@ -63,17 +74,7 @@ def config(tokenizer: Tokenizer, size: Size) -> DiffusionGemmaConfig:
             "top_k_experts": size.top_k,
             "moe_intermediate_size": size.expert,
         },
-        # The classes build a vision tower whatever the checkpoint; this one is a stub and is never trained.
-        vision_config={
-            "model_type": "gemma4_vision",
-            "hidden_size": 16,
-            "intermediate_size": 32,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "num_key_value_heads": 2,
-            "head_dim": 8,
-            "position_embedding_size": 64,
-        },
+        vision_config=VISION,
         boi_token_id=tokenizer.token_to_id("<|image>"),
         image_token_id=tokenizer.token_to_id("<|image|>"),
         eoi_token_id=tokenizer.token_to_id("<image|>"),
