@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 BITS = {"bf16": 16, "fp8": 8, "int8": 8, "int4": 4.5}  # of a weight, with its share of a scale
 VERSION = 1  # of what is cached; another one is packed anew
-PIECE = 16 << 20  # bytes of a weight that are read and packed at a time; packing takes about ten times as many
+PIECE = 4 << 20  # bytes of a weight that are read and packed at a time; packing int4 takes some twenty times as many
 FILE = 512 << 20  # bytes of packed weights in one file of the cache
 SPARE = 1 << 30  # bytes of the disk that the cache leaves free
 CACHE = Path(platformdirs.user_cache_dir("palimpsest")) / "packed"
