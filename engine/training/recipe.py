@@ -2,7 +2,7 @@
 
     python -m palimpsest.engine.training.recipe nano|mini TEXT_DIR WORK_DIR [--rival]
 
-``TEXT_DIR`` holds what ``sources.py`` writes. On two CPU cores *nano* takes about two hours. *mini* wants a GPU and
+``TEXT_DIR`` holds what ``sources.py`` writes. On two CPU cores *nano* takes some three hours. *mini* wants a GPU and
 has not been made yet.
 """
 
@@ -29,7 +29,7 @@ class Recipe:
 
 
 RECIPES = {
-    "nano": Recipe((45, 20), (110, 40), read=700, fill=1350, decay=150, read_documents=8, fill_documents=4),
+    "nano": Recipe((45, 20), (110, 40), read=700, fill=1500, decay=500, read_documents=8, fill_documents=8),
     "mini": Recipe((60, 30), (500, 170), read=6000, fill=9000, decay=3000, read_documents=64, fill_documents=48),
 }
 
