@@ -5,12 +5,14 @@ import gc
 import logging
 import os
 import shutil
+import tempfile
 import threading
 from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("TRITON_INTERPRET", "0" if Path("/dev/nvidia0").exists() else "1")  # before Triton is imported
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp()  # nothing of a test is left in the user's cache
 
 import pytest
 import torch
@@ -29,6 +31,12 @@ from palimpsest.engine.weights import SHIPPED
 torch.set_num_threads(1)
 
 REAL_FILE = Path(threading.__file__).with_name("textwrap.py")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def a_cache_of_our_own():
+    yield
+    shutil.rmtree(os.environ["XDG_CACHE_HOME"])
 
 
 @pytest.fixture(autouse=True)

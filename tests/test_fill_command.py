@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from conftest import REAL_FILE
 from palimpsest.app.fill import hole
@@ -30,6 +31,30 @@ def test_it_prints_the_filled_text_and_the_seed_repeats_it(file, capsys):
     assert texts[0] == texts[1]
     assert texts[0].strip()
     assert file.read_text() == before
+
+
+@pytest.mark.parametrize("precision", ["fp8", "int4"])
+def test_packed_weights_fill_too(file, capsys, precision):
+    """The second time what was packed is known, and gives the same."""
+    texts = []
+    for _ in range(2):
+        assert main(["fill", str(file), "--at", "151", "--seed", "3", "--precision", precision]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1]
+    assert texts[0].strip()
+
+
+def test_the_doctor_tells_what_is_used(capsys):
+    assert main(["doctor"]) == 0
+    told = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert set(told) == {"system", "versions", "device", "model", "precision", "kernels"}
+    assert "resources/mini" in told["model"].replace("\\", "/")
+    assert torch.cuda.is_available() or "float32" in told["precision"]
+
+
+def test_the_doctor_says_what_is_wrong_with_a_model(tmp_path, capsys):
+    assert main(["doctor", "--model", str(tmp_path / "none")]) == 1
+    assert "There is no checkpoint folder" in capsys.readouterr().err
 
 
 def test_drafts_are_lines_of_json(file, capsys):

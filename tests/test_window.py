@@ -8,8 +8,9 @@ from PySide6.QtWidgets import QApplication
 from conftest import REAL_FILE, discard, until
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.session import FillSession, Verdict
+from palimpsest.app.statusbar import StatusBar
 from palimpsest.app.window import Window
-from palimpsest.engine import Alternative, Done, Written, open_backend
+from palimpsest.engine import Alternative, Done, Loading, Written, open_backend
 from palimpsest.engine.local import LocalBackend
 
 ORIGINAL = REAL_FILE.read_text()
@@ -378,3 +379,11 @@ def test_while_the_user_chooses_the_engine_reads(window, run, monkeypatch, choos
     run(story())
     assert warmed[0].before + selected + warmed[0].after == ORIGINAL
     assert not window.filling
+
+
+def test_the_status_bar_tells_how_far_the_loading_is(qtbot):
+    bar = StatusBar()
+    qtbot.addWidget(bar)
+    bar.report(Loading(3 << 30, 4 << 30, 12.4))
+    assert "75%" in bar._model.text()
+    assert "12 s left" in bar._model.text()
