@@ -15,11 +15,14 @@ import torch
 from torch import Tensor
 
 from palimpsest.engine.cache import Prefix
+from palimpsest.engine.canvas import Canvas
 from palimpsest.engine.denoise import State
 from palimpsest.engine.kernels.reference import Prediction
 from palimpsest.engine.model import FULL, SLIDING, Model
 from palimpsest.engine.sampler import Schedule, accept, noise
 
+ROOMS = (512, 2048, 8192)  # tokens of a prefix that steps are captured for
+KEPT = 4  # captured steps: each holds the keys and values of a prefix
 WARM_UP = 3  # steps that are run before one is captured, as CUDA graphs want it
 
 # hidden (N C), embeddings (V C), cap, temperature (1), seed (1), embedding's scale, type of the logits kept
@@ -177,3 +180,23 @@ class Step:
         for layer, kind in zip(decoder.layers, self._kinds, strict=True):
             hidden = layer(hidden, position_embeddings=rotary[kind], attention_mask=masks[kind], past_key_values=seen)
         return decoder.norm(hidden)
+
+
+class Steps:
+    """The captured steps of one model, made when first needed; the last KEPT ones are kept."""
+
+    def __init__(self, model: Model, predict: Predict):
+        self._model, self._predict = model, predict
+        self._steps: dict[tuple[int, int, int], Step] = {}  # the last used comes last
+
+    def ready(self, canvas: Canvas, prefix: Prefix, schedule: Schedule, seed: int) -> Step:
+        """A step for ``canvas`` behind ``prefix``, begun; its generator is the one to draw noise from."""
+        batch, width = canvas.ids.shape
+        room = next(room for room in (*ROOMS, prefix.length) if room >= prefix.length)
+        shape = (1 << (batch - 1).bit_length(), width, room)
+        step = self._steps.pop(shape, None) or Step(self._model, *shape, self._predict)
+        self._steps[shape] = step
+        while len(self._steps) > KEPT:
+            del self._steps[next(iter(self._steps))]
+        step.begin(prefix, schedule, seed)
+        return step

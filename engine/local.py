@@ -5,7 +5,9 @@ from pathlib import Path
 
 from palimpsest.engine.backend import Tell
 from palimpsest.engine.cache import Shelf
+from palimpsest.engine.captured import Steps
 from palimpsest.engine.device import leave_a_core
+from palimpsest.engine.kernels import operators
 from palimpsest.engine.model import Model, load_model
 from palimpsest.engine.request import Done, Fill, Progress, Reading, Ready
 from palimpsest.engine.writing import Writing
@@ -18,6 +20,7 @@ class LocalBackend:
     def __init__(self, checkpoint: str | Path | None = None, precision: str | None = None):
         self._checkpoint, self._precision = checkpoint, precision
         self._model: Model | None = None
+        self._steps: Steps | None = None  # without one, a step is run operation by operation
         self._shelf: Shelf | None = None
 
     def load(self, tell: Tell = lambda _: None) -> Ready:
@@ -27,10 +30,14 @@ class LocalBackend:
     def use(self, model: Model) -> Ready:
         """Fill by ``model`` from now on."""
         self._model, self._shelf = model, model.shelf()
+        if operators.missing(model.device) is None:
+            from palimpsest.engine.kernels.sampler import predict  # Triton only where it is used
+
+            self._steps = Steps(model, predict)
         return Ready(model.name, str(model.device))
 
     def close(self) -> None:
-        self._model = self._shelf = None
+        self._model = self._shelf = self._steps = None
 
     def warm(self, fill: Fill) -> Generator[Reading, None, None]:
         """Read the text before the hole, so that the first draft of this fill comes sooner."""
@@ -43,4 +50,4 @@ class LocalBackend:
     def _writing(self, fill: Fill) -> Writing:
         if self._model is None or self._shelf is None:
             raise RuntimeError("load() comes before fill()")
-        return Writing(self._model, self._shelf, fill)
+        return Writing(self._model, self._shelf, fill, self._steps)

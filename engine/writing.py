@@ -12,6 +12,7 @@ import torch
 from palimpsest.engine import prompt, ranking
 from palimpsest.engine.cache import Prefix, Shelf
 from palimpsest.engine.canvas import OUTSIDE, Canvas, Row, cut, fitting, lay_out, offers
+from palimpsest.engine.captured import Steps
 from palimpsest.engine.denoise import Race, State, denoise, step
 from palimpsest.engine.errors import RequestError
 from palimpsest.engine.manners import carry, mend
@@ -40,11 +41,12 @@ class _Answer:
 
 
 class Writing:
-    """Fills as asked, by ``model``, with the caches on ``shelf``. Raises RequestError for what does not fit."""
+    """Fills as asked, by ``model``, with the caches on ``shelf``, by captured ``steps`` where there are some. Raises
+    RequestError for what does not fit."""
 
-    def __init__(self, model: Model, shelf: Shelf, fill: Fill):
+    def __init__(self, model: Model, shelf: Shelf, fill: Fill, steps: Steps | None = None):
         self._began = time.monotonic()
-        self._model, self._shelf, self._fill = model, shelf, fill
+        self._model, self._shelf, self._fill, self._captured = model, shelf, fill, steps
         options = fill.options
         self._schedule = model.schedule.adapted(options)
         self._asked = prompt.build(fill, model.tokenizer, model.prefix_limit, model.canvas_limit, model.chats)
@@ -84,10 +86,14 @@ class Writing:
         return Done(alternatives, self._steps, tokens, time.monotonic() - self._began, self._seed, thought)
 
     def _denoise(self, prefix: Prefix, canvas: Canvas, race: Race | None = None) -> Iterator[State]:
-        model = self._model
-        decode, generator = partial(model.decode, prefix), self._generator
-        advance = partial(step, decode=decode, schedule=self._schedule, draw=model.draw, generator=generator)
-        return denoise(canvas, advance, self._schedule.max_steps, model.vocabulary, generator, race)
+        model, schedule, generator = self._model, self._schedule, self._generator
+        if self._captured:
+            advance = self._captured.ready(canvas, prefix, schedule, self._seed + self._steps)
+            generator = advance.generator
+        else:
+            decode = partial(model.decode, prefix)
+            advance = partial(step, decode=decode, schedule=schedule, draw=model.draw, generator=generator)
+        return denoise(canvas, advance, schedule.max_steps, model.vocabulary, generator, race)
 
     def _think(self, prefix: list[int]) -> Generator[Reading | Thought, None, list[int]]:
         """Denoise whole canvases until the thought ends."""

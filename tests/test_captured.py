@@ -6,10 +6,11 @@ import pytest
 import torch
 from test_denoise import a_canvas, as_released
 
-from conftest import drained
-from palimpsest.engine import captured
+from conftest import answered, drained
+from palimpsest.engine import Draft, Fill, Hole, Options, captured
 from palimpsest.engine.denoise import begin, denoise, step
 from palimpsest.engine.kernels import reference
+from palimpsest.engine.local import LocalBackend
 
 
 def likeliest(probabilities, _free, _generator):
@@ -75,3 +76,29 @@ def test_before_the_first_step_nothing_is_known(tiny):
     again = own(begin(canvas, tiny.vocabulary, own.generator))
     assert torch.equal(first.best, again.best)
     assert torch.equal(first.confidence, again.confidence)
+
+
+def uniform(hidden, table, cap, temperature, seed, scale, kept):
+    """The twin of the fused sampler."""
+    generator = torch.Generator().manual_seed(int(seed))
+    return reference.predict(
+        hidden, table, cap, temperature, torch.rand(len(hidden), len(table), generator=generator), scale, kept
+    )
+
+
+def test_a_fill_by_captured_steps(mini):
+    """Alternatives, several holes and several canvases go through the same steps, and the seed repeats them."""
+    backend = LocalBackend()
+    backend.use(mini)
+    backend._steps = captured.Steps(mini, uniform)
+    for fill in (
+        Fill("def area(width, height):\n    return ", "\n", options=Options(seed=1, alternatives=2)),
+        Fill("def area(", "\n", selected="width", further=(Hole("):\n    return ", "width"),), options=Options(seed=2)),
+        Fill("import os\n", "", options=Options(seed=3, length=300, max_steps=4)),
+    ):
+        progress, done = answered(backend, fill)
+        drafts = [event for event in progress if isinstance(event, Draft)]
+        assert len(drafts) == done.steps > 0
+        assert drafts[-1].holes == done.holes or len(done.alternatives) > 1
+        assert answered(backend, fill)[1].holes == done.holes
+    assert len(backend._steps._steps) <= captured.KEPT
