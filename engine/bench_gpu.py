@@ -10,8 +10,9 @@ errors         each kernel against its twin in plain torch on random inputs: the
                the greatest value
 steps          ms of a captured step by precision, width and batch; bytes and operations it needs at the least, and its
                time over that of the ceilings
-parts          ms of all layers' experts, of the sampler and of the rest in one 256-token step
-transformers   ms of a step of generate() with grouped_mm on the same bf16 weights
+parts          ms of all layers' experts and of the sampler, launched one by one, and what a whole captured step takes
+               beside those
+transformers   ms of a step of generate(), not compiled, with grouped_mm on the same bf16 weights
 tokens_per_s   of one 256-token canvas in so many steps, with the pass that reads it afterwards
 first_draft    ms behind a prefix of so many tokens, read for this or known already
 peak_mb        most memory held, with 8,192 tokens read
@@ -159,7 +160,7 @@ def errors(
             hidden, weights = random(tokens, width), torch.rand(tokens, top_k, generator=generator, device=device)
             index = torch.rand(tokens, number, generator=generator, device=device).topk(top_k).indices
             wanted = reference.experts(hidden, index, weights, gate_up, down)
-            ours = operators.experts(hidden, index, weights.to(dtype), gate_up, down)
+            ours = operators.experts(hidden, index, weights, gate_up, down)
             found[f"experts {format} {tokens}"] = _difference(ours, wanted)
         weight = pack(random(text.intermediate_size, width) / width**0.5, format)
         hidden = random(256, width)
@@ -193,7 +194,8 @@ def needs(model: Model, batch: int, width: int) -> tuple[float, float]:
         size += tensor.nbytes * share_
     table = decoder.embed_tokens.weight
     size += table.nbytes  # for the logits and for what conditions the next step
-    for name, shape in loading.expected(model.network).items():
+    unpacked: Any = loading.empty(model.network.config, model.device)
+    for name, shape in loading.expected(unpacked).items():
         if ".decoder." not in name or len(shape) < 2:
             continue
         active = text.top_k_experts / text.num_experts if ".experts." in name else 2 if "embed" in name else 1

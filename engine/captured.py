@@ -40,8 +40,8 @@ class _Seen:
 class Step:
     """A captured step for at most B canvases; called with a State it returns the next one. One fill at a time."""
 
-    def __init__(self, model: Model, batch: int, width: int, room: int, predict: Predict):
-        self._model, self._predict = model, predict
+    def __init__(self, model: Model, batch: int, width: int, room: int, predict: Predict, pool: Any = None):
+        self._model, self._predict, self._pool = model, predict, pool
         self.shape, self.room = (batch, width), room
         device, network = model.device, model.network
         self._decoder: Any = network.model.decoder
@@ -128,6 +128,7 @@ class Step:
             self._pinned.fill_(model.delete is not None)
 
     def _captured(self) -> Any:
+        random, seed = self.generator.get_state(), self._seed.clone()
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -136,8 +137,11 @@ class Step:
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self.generator)
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, pool=self._pool):
             self._run()
+        # The warm-up has used random numbers: a seed gives the same text by a new step and by a kept one.
+        self.generator.set_state(random)
+        self._seed.copy_(seed)
         return graph
 
     @torch.inference_mode()
@@ -188,13 +192,16 @@ class Steps:
     def __init__(self, model: Model, predict: Predict):
         self._model, self._predict = model, predict
         self._steps: dict[tuple[int, int, int], Step] = {}  # the last used comes last
+        # What they compute with may lie in the same memory: one runs at a time, and what it tells is copied.
+        self._pool = torch.cuda.graph_pool_handle() if model.device.type == "cuda" else None
 
     def ready(self, canvas: Canvas, prefix: Prefix, schedule: Schedule, seed: int) -> Step:
         """A step for ``canvas`` behind ``prefix``, begun; its generator is the one to draw noise from."""
         batch, width = canvas.ids.shape
-        room = next(room for room in (*ROOMS, prefix.length) if room >= prefix.length)
+        longest = -(-prefix.length // ROOMS[-1]) * ROOMS[-1]
+        room = next(room for room in (*ROOMS, longest) if room >= prefix.length)
         shape = (1 << (batch - 1).bit_length(), width, room)
-        step = self._steps.pop(shape, None) or Step(self._model, *shape, self._predict)
+        step = self._steps.pop(shape, None) or Step(self._model, *shape, self._predict, self._pool)
         self._steps[shape] = step
         while len(self._steps) > KEPT:
             del self._steps[next(iter(self._steps))]

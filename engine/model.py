@@ -28,7 +28,7 @@ from palimpsest.engine.weights import find, has_chat_template
 
 SLIDING, FULL = "sliding_attention", "full_attention"
 LONGEST_PREFIX = 8192  # tokens of text before the hole that are worth reading
-WORKING = 2 << 30  # bytes of a GPU's memory for keys and values, and what a step computes with
+WORKING = 4 << 30  # bytes of a GPU's memory for keys and values, and what a step computes with
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from palimpsest.engine.model import Model
 from palimpsest.engine.request import Alternative, Done, Draft, Fill, Progress, Reading, Thought, Written
 
 MOST_THOUGHTS = 4  # canvases
+STRIDE = 1009  # between the seeds of a fill's canvases: more than a canvas takes steps, each of which has its own
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Writing:
         self._thought_end = model.tokenizer.token_to_id(prompt.THOUGHT_END)
         self._unwritten = {model.delete, *model.ends}  # slack and ends are no text
         self._steps = 0
+        self._canvases_begun = 0
 
     def warm(self) -> Generator[Reading, None, None]:
         """Read the prefix and write nothing."""
@@ -88,7 +90,8 @@ class Writing:
     def _denoise(self, prefix: Prefix, canvas: Canvas, race: Race | None = None) -> Iterator[State]:
         model, schedule, generator = self._model, self._schedule, self._generator
         if self._captured:
-            advance = self._captured.ready(canvas, prefix, schedule, self._seed + self._steps)
+            advance = self._captured.ready(canvas, prefix, schedule, self._seed + STRIDE * self._canvases_begun)
+            self._canvases_begun += 1
             generator = advance.generator
         else:
             decode = partial(model.decode, prefix)

@@ -152,7 +152,7 @@ def launches(canvases: list[int]) -> list[tuple[str, Launch]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--capability", type=int, nargs="+", choices=SHARED, default=[*SHARED])
-    parser.add_argument("--tokens", type=int, nargs="+", default=[32, 256], metavar="N", help="widths of canvases")
+    parser.add_argument("--tokens", type=int, nargs="+", default=[32, 256, 512], metavar="N", help="widths of canvases")
     args = parser.parse_args()
     wrong = 0
     for name, launch in launches(args.tokens):

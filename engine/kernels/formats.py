@@ -91,7 +91,11 @@ def dividing(columns: int, wanted: int) -> int:
 
 def group_of(columns: int) -> int:
     """How many columns share a scale in int4: 64, or 32 where only that divides them. Raises CheckpointError."""
-    return 64 if columns % 64 == 0 else dividing(columns, 32)
+    if columns % 32:
+        raise CheckpointError(
+            f"A weight of this model has {columns} columns, which 32 does not divide: it cannot be packed as int4."
+        )
+    return 64 if columns % 64 == 0 else 32
 
 
 def block(columns: int, group: int) -> int:

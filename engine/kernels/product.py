@@ -19,8 +19,11 @@ NATIVE_FP8 = (8, 9)  # the compute capability from which e4m3 is a type of the h
 def operands(packed: Packed) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Values, scale and offset as a kernel reads them on their device."""
     values = packed.values
-    native = values.is_cuda and torch.cuda.get_device_capability(values.device) >= NATIVE_FP8
-    return values if values.dtype != FP8 or native else values.view(torch.uint8), packed.scale, packed.offset
+    if values.dtype == FP8 and (
+        values.device.type == "cpu" or (values.is_cuda and torch.cuda.get_device_capability(values.device) < NATIVE_FP8)
+    ):
+        values = values.view(torch.uint8)
+    return values, packed.scale, packed.offset
 
 
 def compute_type(tensor: Tensor) -> tl.dtype:

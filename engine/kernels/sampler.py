@@ -8,8 +8,6 @@
 
 Temperature and seed are read from the device, so a captured step can change them.
 
-The draw counts to 2^31: at most 8,191 rows of the released vocabulary at a time.
-
 Shapes: N rows, V vocabulary, C hidden, S parts. Tiles: ROWS x COLUMNS, INNER along the sum.
 """
 
@@ -76,7 +74,7 @@ def _statistics(
         uncooled = uncooled * tl.exp((most - now) * cooled) + tl.sum(plain, 1)
         most = now
         # 2. The draw.
-        uniform = tl.maximum(tl.rand(tl.load(seed), where.to(tl.int32)), 1.1754943508222875e-38)
+        uniform = tl.maximum(tl.rand(tl.load(seed), where), 1.1754943508222875e-38)
         gumbel = cool - tl.log(-tl.log(uniform))
         top = tl.max(gumbel, 1)
         first = tl.argmax(gumbel, 1, tie_break_left=True)
