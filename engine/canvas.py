@@ -9,13 +9,12 @@ from torch import Tensor
 RIGHT_CONTEXT = 24  # tokens after the last hole that are worth a wider canvas
 LEAST_RIGHT_CONTEXT = 8  # tokens after the last hole that every canvas before them leaves room for
 WIDTH_STEP = 16  # canvases come in multiples of this width
-OPEN_LENGTH = 32  # tokens offered where nothing says how long the text will be
 MOST_SLACK = 256  # tokens offered beyond a selection
 OUTSIDE = -1  # the hole of what stands between and around the holes
 
 # What candidates of different lengths offer: times the selection, or tokens where nothing is selected.
 SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
-OPEN_LENGTHS = (2, 4, 8, 12, 20, OPEN_LENGTH)
+OPEN_LENGTHS = (1, 2, 3, 6, 12, 32)
 
 
 @dataclass
@@ -68,18 +67,20 @@ class Canvas:
 def offers(selections: Sequence[int], length: int | None, elastic: bool) -> list[list[int]]:
     """For each candidate, how many tokens each hole offers, given how many are selected in it (0: it is open).
 
-    A checkpoint that leaves slack unused (``elastic``) needs but one candidate, half as long again as the selection, or
-    MOST_SLACK longer.
+    A checkpoint that leaves slack unused (``elastic``) needs but one where all holes are selected, half as long again
+    or MOST_SLACK longer.
     """
     if length:
         return [[length] * len(selections)]
-    if elastic:
-        return [[count + min(MOST_SLACK, max(8, count // 2)) if count else OPEN_LENGTH for count in selections]]
     candidates = [
-        [max(1, round(count * scale)) if count else open_ for count in selections]
+        [(_with_slack(count) if elastic else max(1, round(count * scale))) if count else open_ for count in selections]
         for scale, open_ in zip(SCALES, OPEN_LENGTHS, strict=True)
     ]
     return [offer for number, offer in enumerate(candidates) if offer not in candidates[:number]]
+
+
+def _with_slack(count: int) -> int:
+    return count + min(MOST_SLACK, max(8, count // 2))
 
 
 def cut(row: Row, right: int, limit: int) -> list[Row]:

@@ -131,16 +131,17 @@ class Model:
         return self._logits(decoder.norm(hidden[free]))
 
     @torch.inference_mode()
-    def likelihood(self, prefix: Prefix, ids: Tensor, counted: Tensor) -> Tensor:
-        """The log-probability of the ``counted`` tokens (B T bool, never the first) of ``ids`` (B T) behind ``prefix``,
-        each given those before it, as the encoder reads them. B"""
+    def likelihood(self, prefix: Prefix, ids: Tensor, weight: Tensor) -> Tensor:
+        """The log-probabilities of the tokens ``ids`` (B T, without the first) behind ``prefix``, each given those
+        before it, as the encoder reads them; their sum by ``weight`` (B T). B"""
         encoder: Any = self.network.model.encoder.language_model
         masks = self._masks(prefix.length, ids.shape[1])
         hidden = self._layers(encoder, encoder.embed_tokens(ids), prefix.length, masks, prefix.seen_by(len(ids)))
-        counted = counted[:, 1:]
+        weight = weight[:, 1:]
+        counted = weight > 0
         log_probabilities = self._logits(encoder.norm(hidden[:, :-1][counted])).log_softmax(-1)
         own = log_probabilities.gather(1, ids[:, 1:][counted][:, None]).squeeze(1)
-        return torch.zeros(counted.shape, device=ids.device).masked_scatter(counted, own).sum(-1)
+        return (torch.zeros(counted.shape, device=ids.device).masked_scatter(counted, own) * weight).sum(-1)
 
     def _logits(self, hidden: Tensor) -> Tensor:
         """N C -> N V, fp32"""

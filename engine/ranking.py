@@ -17,30 +17,34 @@ from palimpsest.engine.denoise import State
 from palimpsest.engine.model import Model
 from palimpsest.engine.request import Alternative
 
+OWN = 0.5  # what the log-probability of the written counts beside that of what follows it
+LAST = 1e6  # nats
 SAME = 0.9  # of difflib's ratio over words: alternatives whose holes are all as like as this are one
 
 
 def judge(model: Model, prefix: Prefix, canvas: Canvas) -> Callable[[State], Tensor]:
-    """How good candidates on ``canvas`` are: the log-probability of what is pinned behind the first hole, given what is
-    written, as the encoder reads it from left to right. B
+    """How good candidates on ``canvas`` are: the log-probability of what is pinned behind the first hole, and OWN times
+    that of what is written, as the encoder reads both from left to right. B
 
-    The right candidate is the one that the text goes on from, whatever its length; how sure a canvas is of itself
-    would nearly always prefer the shortest.
+    By what follows alone, nearly any well-formed text would do; with its own share in full, the shortest would win.
+    One that writes nothing comes last.
     """
     trailing = (~canvas.free).flip(-1).cumprod(-1).sum(-1)
     followers = min(RIGHT_CONTEXT, int(trailing.min()))  # as many as all candidates have
 
     def judged(state: State) -> Tensor:
-        ids, counted = [], []
+        ids, counted, nothing = [], [], []
         for tokens, free in zip(state.best, state.free, strict=True):
             holes = free.nonzero().flatten()
             kept = tokens != model.delete if model.delete is not None else torch.ones_like(free)
             kept[int(holes[-1]) + 1 + followers :] = False
-            behind = ~free
-            behind[: int(holes[0])] = False
+            nothing.append(not model.detokenizer.text(tokens[free & kept].tolist()).strip())
+            weight = torch.where(free, OWN, 1.0)
+            weight[: int(holes[0])] = 0
             ids.append(tokens[kept])
-            counted.append(behind[kept])
-        return model.likelihood(prefix, pad_sequence(ids, batch_first=True), pad_sequence(counted, batch_first=True))
+            counted.append(weight[kept])
+        padded = (pad_sequence(rows, batch_first=True) for rows in (ids, counted))
+        return model.likelihood(prefix, *padded) - LAST * torch.tensor(nothing, device=canvas.ids.device)
 
     return judged
 

@@ -20,6 +20,7 @@ from palimpsest.engine.model import Model
 from palimpsest.engine.request import Alternative, Done, Draft, Fill, Progress, Reading, Thought, Written
 
 MOST_THOUGHTS = 4  # canvases
+SPARE = 4  # times as many answers are finished as alternatives are wanted: some say the same
 STRIDE = 1009  # between the seeds of a fill's canvases: more than a canvas takes steps, each of which has its own
 
 
@@ -82,6 +83,7 @@ class Writing:
         # 4. Write, and rank what differs.
         answers = yield from self._write(prefix, rows)
         alternatives = ranking.differing([Alternative(self._written(answer), answer.score) for answer in answers])
+        alternatives = alternatives[: self._fill.options.alternatives]
         yield self._done(alternatives, sum(index not in self._unwritten for index in answers[0].ids), thought)
 
     def _done(self, alternatives: tuple[Alternative, ...], tokens: int, thought: str) -> Done:
@@ -189,7 +191,8 @@ class Writing:
             keep = self._fill.options.alternatives if canvas is canvases[-1] and canvas.free.any() else 1
             view = yield from self._shelf.read(prefix)
             batch = canvas.repeated(keep)
-            race = Race(keep, ranking.judge(self._model, view, batch))
+            left = min(len(batch.ids), keep * SPARE) if keep > 1 else 1
+            race = Race(left, ranking.judge(self._model, view, batch))
             earlier, ended = answers[0] if answers else None, []
             for state in self._denoise(view, batch, race):
                 # The leader is shown, and once one has ended that one, not whoever leads those that are left.
@@ -201,7 +204,7 @@ class Writing:
                 ended += [state.only(row) for row in over.nonzero()]
             scores = [race.judge(state).item() for state in ended] if len(ended) > 1 else [0.0]
             answers = [self._answer(batch, *found).behind(earlier) for found in zip(ended, scores, strict=True)]
-            answers = sorted(answers, key=lambda answer: answer.score, reverse=True)[:keep]
+            answers = sorted(answers, key=lambda answer: answer.score, reverse=True)
             prefix = prefix + [index for index in answers[0].canvas if index not in self._unwritten]
             if not self._fill.further and any(index in self._model.ends for index in answers[0].ids):
                 break

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from palimpsest.engine.canvas import OPEN_LENGTH, OUTSIDE, Row, cut, fitting, lay_out, offers
+from palimpsest.engine.canvas import OPEN_LENGTHS, OUTSIDE, Row, cut, fitting, lay_out, offers
 
 EOS = 1
 
@@ -55,8 +55,9 @@ def test_a_long_row_is_cut_so_that_each_part_fits_and_the_last_sees_what_follows
     assert len(parts) <= length // 128 + 1
 
 
-def test_a_selection_is_offered_half_as_much_again_and_a_caret_an_open_length():
-    assert offers([40, 0, 4], None, elastic=True) == [[60, OPEN_LENGTH, 12]]
+def test_a_selection_is_offered_half_as_much_again_and_a_caret_several_lengths():
+    assert offers([40, 4], None, elastic=True) == [[60, 12]]
+    assert offers([40, 0, 4], None, elastic=True) == [[60, length, 12] for length in OPEN_LENGTHS]
     assert offers([40, 0], 7, elastic=True) == [[7, 7]]
 
 
