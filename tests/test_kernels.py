@@ -1,6 +1,7 @@
 """Every kernel against its twin in plain torch: in Triton's interpreter, or on a GPU where there is one."""
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false, reportAttributeAccessIssue=false
+# pyright: reportGeneralTypeIssues=false
 # (the language of Triton's kernels is not Python's)
 
 import os

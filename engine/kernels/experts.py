@@ -12,6 +12,7 @@ INNER along the sum.
 """
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false, reportAttributeAccessIssue=false
+# pyright: reportGeneralTypeIssues=false
 # (the language of Triton's kernels is not Python's)
 
 from dataclasses import dataclass

@@ -4,6 +4,7 @@ Tiles: ROWS x COLUMNS, INNER along the sum.
 """
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false, reportAttributeAccessIssue=false
+# pyright: reportGeneralTypeIssues=false
 # (the language of Triton's kernels is not Python's)
 
 import torch

@@ -4,6 +4,7 @@ The inputs are ROWS x INNER, the weights COLUMNS x INNER. See ``formats.py`` for
 """
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false, reportAttributeAccessIssue=false
+# pyright: reportGeneralTypeIssues=false
 # (the language of Triton's kernels is not Python's)
 
 import torch

@@ -12,6 +12,7 @@ Shapes: N rows, V vocabulary, C hidden, S parts. Tiles: ROWS x COLUMNS, INNER al
 """
 
 # pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false, reportAttributeAccessIssue=false
+# pyright: reportGeneralTypeIssues=false
 # (the language of Triton's kernels is not Python's)
 
 import torch
