@@ -32,10 +32,10 @@ from transformers import DiffusionGemmaConfig
 from palimpsest.engine import PRECISIONS, experts, loading
 from palimpsest.engine.canvas import Canvas
 from palimpsest.engine.captured import Predict, Step
-from palimpsest.engine.denoise import begin
+from palimpsest.engine.denoise import State, begin
 from palimpsest.engine.detokenize import Detokenizer
 from palimpsest.engine.kernels import operators, reference
-from palimpsest.engine.kernels.formats import FORMATS, Packed, pack
+from palimpsest.engine.kernels.formats import FORMATS, pack
 from palimpsest.engine.model import Model
 from palimpsest.engine.quant import format_of, put, share
 from palimpsest.engine.sampler import Schedule, draw_by_inversion
@@ -48,7 +48,6 @@ STEPS = (8, 12, 16, 24, 48)
 PREFIXES = (512, 2048, 8192)
 PREFIX = 512  # tokens behind which steps are timed
 SPARE = 4 << 30  # bytes of the card's memory for all that is no weight
-PIECE = 1 << 26  # weights that are invented at a time
 
 
 def released() -> DiffusionGemmaConfig:
@@ -82,16 +81,15 @@ def invented(config: DiffusionGemmaConfig, precision: str, device: torch.device,
     generator = torch.Generator(device)
     for number, (name, shape) in enumerate(loading.expected(network).items()):
         generator.manual_seed(number)
-        format = format_of(name, precision)
-        if format != "bf16":
-            step = max(1, PIECE // max(1, shape[1:].numel()))
-            pieces = [
-                pack(_random(name, torch.Size([min(step, shape[0] - at), *shape[1:]]), generator, dtype), format)
-                for at in range(0, shape[0], step)
-            ]
-            put(network, name, Packed.of(format, [_joined(p) for p in zip(*(p.tensors for p in pieces), strict=True)]))
+
+        def rows(start: int, end: int, name: str = name, shape: torch.Size = shape) -> Tensor:
+            return _random(name, torch.Size([end - start, *shape[1:]]), generator, dtype)
+
+        packed = loading.in_pieces(shape, format_of(name, precision), rows)
+        if packed.format == "bf16":
+            loading.assign(network, name, packed.values)
         else:
-            loading.assign(network, name, _random(name, shape, generator, dtype))
+            put(network, name, packed)
     share(network)
     experts.use(network.eval())
     tokenizer = Tokenizer.from_file(str(SHIPPED / "tokenizer.json"))
@@ -105,11 +103,6 @@ def _random(name: str, shape: torch.Size, generator: torch.Generator, dtype: tor
         return torch.ones(shape, dtype=dtype, device=generator.device)
     weight = torch.empty(shape, dtype=dtype, device=generator.device)
     return weight.normal_(std=0.02 if "embed" in name else shape[-1] ** -0.5, generator=generator)
-
-
-def _joined(parts: tuple[Tensor | None, ...]) -> Tensor | None:
-    there = [part for part in parts if part is not None]
-    return torch.cat(there) if there else None
 
 
 def clock(run: Callable[[], object], device: torch.device, runs: int = RUNS) -> float:
@@ -182,20 +175,18 @@ def _difference(ours: Tensor, wanted: Tensor) -> float:
     return float((ours.float() - wanted).abs().max() / wanted.abs().max())
 
 
-def needs(model: Model, batch: int, width: int) -> tuple[float, float]:
-    """Bytes that a step reads at the least, and operations: of the experts those that uniform routing touches."""
+def needs(model: Model, shapes: dict[str, torch.Size], tokens: int) -> tuple[float, float]:
+    """Bytes that a step of so many tokens reads at the least, and operations: of the experts those that uniform routing
+    touches. ``shapes`` are those of the weights before they were packed."""
     decoder: Any = model.network.model.decoder
     text: Any = model.network.config.text_config
-    tokens = batch * width
     touched = 1 - (1 - text.top_k_experts / text.num_experts) ** tokens
     size = operations = 0.0
     for name, tensor in decoder.state_dict().items():
-        share_ = touched if ".experts." in name else 1
-        size += tensor.nbytes * share_
+        size += tensor.nbytes * (touched if ".experts." in name else 1)
     table = decoder.embed_tokens.weight
     size += table.nbytes  # for the logits and for what conditions the next step
-    unpacked: Any = loading.empty(model.network.config, model.device)
-    for name, shape in loading.expected(unpacked).items():
+    for name, shape in shapes.items():
         if ".decoder." not in name or len(shape) < 2:
             continue
         active = text.top_k_experts / text.num_experts if ".experts." in name else 2 if "embed" in name else 1
@@ -203,7 +194,7 @@ def needs(model: Model, batch: int, width: int) -> tuple[float, float]:
     return size, operations
 
 
-def prepared(model: Model, batch: int, width: int, length: int, predict: Predict) -> tuple[Step, Canvas, Any]:
+def prepared(model: Model, batch: int, width: int, length: int, predict: Predict) -> tuple[Step, State]:
     """A step for canvases that are free but for their last quarter, behind ``length`` tokens."""
     device = model.device
     ids = torch.randint(model.vocabulary, (batch, width), device=device)
@@ -212,7 +203,7 @@ def prepared(model: Model, batch: int, width: int, length: int, predict: Predict
     prefix = _read(model, length)
     step = Step(model, batch, width, length, predict)
     step.begin(prefix, model.schedule, 0)
-    return step, canvas, begin(canvas, model.vocabulary, step.generator)
+    return step, begin(canvas, model.vocabulary, step.generator)
 
 
 def _read(model: Model, length: int) -> Any:
@@ -227,12 +218,13 @@ def _read(model: Model, length: int) -> Any:
 def steps(model: Model, precision: str, ceiling: dict, predict: Predict, widths=WIDTHS, batches=BATCHES) -> dict:
     """ms of a step of each shape, and that over the card's own roofline."""
     found = {}
+    shapes = loading.expected(loading.empty(model.network.config, model.device))
     for width in widths:
         for batch in batches:
-            step, _, state = prepared(model, batch, width, PREFIX, predict)
+            step, state = prepared(model, batch, width, PREFIX, predict)
             state = step(state)
             ms = clock(lambda step=step, state=state: step(state), model.device)
-            size, operations = needs(model, batch, width)
+            size, operations = needs(model, shapes, batch * width)
             floor = max(size / ceiling["copy_tb_per_s"], operations / ceiling["matmul_tflop_per_s"]) / 1e9
             found[f"{precision} {width}x{batch}"] = {
                 "ms": round(ms, 3), "gb": round(size / 1e9, 2), "tflop": round(operations / 1e12, 3),
@@ -276,7 +268,7 @@ def first_drafts(model: Model, predict: Predict, width: int, prefixes=PREFIXES) 
     """ms to the first draft, the prefix known already or not."""
     found = {}
     for length in prefixes:
-        step, _, state = prepared(model, 1, width, length, predict)
+        step, state = prepared(model, 1, width, length, predict)
         prefix = _read(model, length)
 
         def draft(behind: Any, step: Step = step, state: Any = state) -> None:

@@ -176,14 +176,11 @@ class Step:
 
     def _layers(self, hidden: Tensor) -> Tensor:
         batch, decoder = len(hidden), self._decoder
-        rotary = {kind: decoder.rotary_emb(hidden, self._position, kind) for kind in set(self._kinds)}
         masks = {kind: mask.expand(batch, -1, self.shape[1], -1) for kind, mask in self._masks.items()}
         size = (batch, -1, -1, -1)
         pairs = zip(self._keys, self._values, strict=True)
         seen = _Seen([Prefix.Seen(keys.expand(size), values.expand(size)) for keys, values in pairs])
-        for layer, kind in zip(decoder.layers, self._kinds, strict=True):
-            hidden = layer(hidden, position_embeddings=rotary[kind], attention_mask=masks[kind], past_key_values=seen)
-        return decoder.norm(hidden)
+        return decoder.norm(self._model.layers(decoder, hidden, self._position, masks, seen))
 
 
 class Steps:

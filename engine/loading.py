@@ -9,6 +9,7 @@ import logging
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
@@ -125,6 +126,21 @@ def expected(network: nn.Module) -> dict[str, torch.Size]:
     }
 
 
+def in_pieces(shape: torch.Size, format: str, rows: Callable[[int, int], Tensor]) -> Packed:
+    """The weight of this shape in ``format``, packed a few of its ``rows`` (from, to) at a time."""
+    step = max(1, PIECE // max(1, 2 * shape[1:].numel()))
+    whole: list[Tensor | None] = []
+    for start in range(0, shape[0], step):
+        end = min(start + step, shape[0])
+        piece = pack(rows(start, end), format)
+        if start == 0:
+            whole = [None if part is None else part.new_empty(shape[0], *part.shape[1:]) for part in piece.tensors]
+        for all_, part in zip(whole, piece.tensors, strict=True):
+            if all_ is not None and part is not None:
+                all_[start:end] = part
+    return Packed.of(format, whole)
+
+
 def assign(network: nn.Module, name: str, tensor: Tensor) -> None:
     """Have the weight called ``name`` be ``tensor``."""
     path, _, attribute = name.rpartition(".")
@@ -215,16 +231,7 @@ def _read_and_pack(file: Path, name: str, shape: torch.Size, format: str, device
     with _opened(file) as shard:
         rows = shard.get_slice(name)
         _check(file, name, torch.Size(rows.get_shape()), shape)
-        step = max(1, PIECE // max(1, 2 * shape[1:].numel()))
-        whole: list[Tensor | None] = []
-        for at in range(0, shape[0], step):
-            piece = pack(rows[at : at + step].to(device), format)
-            if at == 0:
-                whole = [None if part is None else part.new_empty(shape[0], *part.shape[1:]) for part in piece.tensors]
-            for all_, part in zip(whole, piece.tensors, strict=True):
-                if all_ is not None and part is not None:
-                    all_[at : at + step] = part
-    return Packed.of(format, whole)
+        return in_pieces(shape, format, lambda start, end: rows[start:end].to(device))
 
 
 def _read(file: Path, name: str, shape: torch.Size) -> Tensor:

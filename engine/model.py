@@ -105,7 +105,7 @@ class Model:
         known, new = cache.length, len(ids)
         encoder: Any = self.network.model.encoder.language_model
         hidden = encoder.embed_tokens(torch.tensor([ids], device=self.device))
-        self._layers(encoder, hidden, known, self._masks(known, new), cache, keys_only=True)
+        self.layers(encoder, hidden, self._positions(known, new), self._masks(known, new), cache, keys_only=True)
         cache.grow(ids)
 
     @torch.inference_mode()
@@ -127,7 +127,8 @@ class Model:
             soft = torch.zeros_like(embedded)
         hidden = decoder.self_conditioning(embedded, soft)
         masks = {SLIDING: None, FULL: None}
-        hidden = self._layers(decoder, hidden, prefix.length, masks, prefix.seen_by(len(ids)))
+        positions = self._positions(prefix.length, ids.shape[1])
+        hidden = self.layers(decoder, hidden, positions, masks, prefix.seen_by(len(ids)))
         return self._logits(decoder.norm(hidden[free]))
 
     @torch.inference_mode()
@@ -136,7 +137,8 @@ class Model:
         before it, as the encoder reads them; their sum by ``weight`` (B T). B"""
         encoder: Any = self.network.model.encoder.language_model
         masks = self._masks(prefix.length, ids.shape[1])
-        hidden = self._layers(encoder, encoder.embed_tokens(ids), prefix.length, masks, prefix.seen_by(len(ids)))
+        positions = self._positions(prefix.length, ids.shape[1])
+        hidden = self.layers(encoder, encoder.embed_tokens(ids), positions, masks, prefix.seen_by(len(ids)))
         weight = weight[:, 1:]
         counted = weight > 0
         log_probabilities = self._logits(encoder.norm(hidden[:, :-1][counted])).log_softmax(-1)
@@ -149,12 +151,14 @@ class Model:
         cap = self.network.final_logit_softcapping
         return torch.tanh(logits / cap) * cap
 
-    def _layers(
-        self, stack: Any, hidden: Tensor, start: int, masks: dict, cache: PrefixCache | Prefix, keys_only: bool = False
+    def _positions(self, start: int, count: int) -> Tensor:
+        return torch.arange(start, start + count, device=self.device)[None]
+
+    def layers(
+        self, stack: Any, hidden: Tensor, positions: Tensor, masks: dict, cache: Any, keys_only: bool = False
     ) -> Tensor:
-        """Run the layers of encoder or decoder on tokens at ``start`` and after; ``keys_only`` leaves out of the last
-        layer all but its keys and values."""
-        positions = torch.arange(start, start + hidden.shape[1], device=self.device)[None]
+        """Run the layers of encoder or decoder on tokens ``hidden`` (B T C) at ``positions`` (1 T) behind ``cache``;
+        ``keys_only`` leaves out of the last layer all but its keys and values."""
         rotary = {kind: stack.rotary_emb(hidden, positions, kind) for kind in set(self._kinds)}
         *_, last = stack.layers
         for layer, kind in zip(stack.layers, self._kinds, strict=True):

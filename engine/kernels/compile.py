@@ -1,6 +1,6 @@
 """Compiles every kernel at the released model's shapes for cards that need not be here.
 
-    python -m palimpsest.engine.kernels.compile [--capability 90 89 86] [--tokens 32 256]
+    python -m palimpsest.engine.kernels.compile [--capability 90 89 86] [--tokens 32 256 512]
 
 Prints for each kernel and compute capability the registers of a thread, the bytes it spills and the shared memory of a
 block, and exits with 1 where any spills or takes more shared memory than such a card has.

@@ -23,7 +23,7 @@ import triton.language as tl
 from torch import Tensor
 
 from palimpsest.engine.kernels.formats import Packed
-from palimpsest.engine.kernels.product import compute_type, load, multiply, operands
+from palimpsest.engine.kernels.product import by_row, compute_type, load, multiply, operands, whole
 
 CHUNK = 2048  # pairs a routing program reads at a time
 
@@ -101,9 +101,7 @@ def _gate_up(
         low, high = load(inputs, valid, k, FORMAT, COMPUTE, INNER)
         gate = multiply(gate, low, high, values, scale, offset, gates, k, H, FORMAT, GROUP, COMPUTE, INNER)
         up = multiply(up, low, high, values, scale, offset, ups, k, H, FORMAT, GROUP, COMPUTE, INNER)
-    if FORMAT == "fp8" or FORMAT == "int8":
-        gate *= tl.load(scale + gates)[None, :].to(tl.float32)
-        up *= tl.load(scale + ups)[None, :].to(tl.float32)
+    gate, up = by_row(gate, scale, gates, FORMAT), by_row(up, scale, ups, FORMAT)
     # gelu(gate), tanh form: gate * sigmoid(2 z)
     z = 0.7978845608028654 * (gate + 0.044715 * gate * gate * gate)
     result = gate * tl.sigmoid(2 * z) * up
@@ -127,13 +125,8 @@ def _down(
     column = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)
     inside = column < H
     own = expert.to(tl.int64) * H + tl.where(inside, column, 0)
-    result = tl.zeros((ROWS, COLUMNS), tl.float32)
     inputs = inner + rows.to(tl.int64)[:, None] * I
-    for k in range(0, I, INNER):
-        low, high = load(inputs, valid, k, FORMAT, COMPUTE, INNER)
-        result = multiply(result, low, high, values, scale, offset, own, k, I, FORMAT, GROUP, COMPUTE, INNER)
-    if FORMAT == "fp8" or FORMAT == "int8":
-        result *= tl.load(scale + own)[None, :].to(tl.float32)
+    result = whole(inputs, valid, values, scale, offset, own, I, FORMAT, GROUP, COMPUTE, ROWS, COLUMNS, INNER)
     result *= tl.load(router + pair, mask=valid, other=0.0)[:, None].to(tl.float32)
     place = pair.to(tl.int64)[:, None] * H + column[None, :]
     tl.store(out + place, result.to(out.dtype.element_ty), mask=valid[:, None] & inside[None, :])

@@ -13,7 +13,7 @@ import triton.language as tl
 from torch import Tensor
 
 from palimpsest.engine.kernels.formats import Packed
-from palimpsest.engine.kernels.product import compute_type, load, multiply, operands
+from palimpsest.engine.kernels.product import compute_type, operands, whole
 
 COLUMNS, INNER, WARPS, STAGES = 64, 128, 4, 3
 
@@ -29,13 +29,10 @@ def _linear(
     column = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)
     inside = column < OUT
     own = tl.where(inside, column, 0).to(tl.int64)
-    result = tl.zeros((ROWS, COLUMNS), tl.float32)
     first = inputs + rows.to(tl.int64)[:, None] * WIDTH
-    for k in range(0, WIDTH, INNER):
-        low, high = load(first, valid, k, FORMAT, COMPUTE, INNER)
-        result = multiply(result, low, high, values, scale, offset, own, k, WIDTH, FORMAT, GROUP, COMPUTE, INNER)
-    if FORMAT == "fp8" or FORMAT == "int8":
-        result *= tl.load(scale + own)[None, :].to(tl.float32)
+    result = whole(
+        first, valid, values, scale, offset, own, WIDTH, FORMAT, GROUP, COMPUTE, ROWS, COLUMNS, INNER
+    )  # fmt: skip
     place = rows.to(tl.int64)[:, None] * OUT + column[None, :]
     tl.store(out + place, result.to(out.dtype.element_ty), mask=valid[:, None] & inside[None, :])
 

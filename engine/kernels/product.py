@@ -53,7 +53,7 @@ def multiply(
 ):  # fmt: skip
     """``sums`` (ROWS COLUMNS) and the product of the loaded inputs with columns k and on of the weights' ``rows``.
 
-    A scale per row is left to whoever reads the sums.
+    A scale per row is left to ``by_row``.
     """
     if FORMAT == "int4":
         half = tl.arange(0, INNER // 2)
@@ -70,6 +70,28 @@ def multiply(
         if weight.dtype == tl.uint8:
             weight = decode_fp8(weight)
         return tl.dot(low, tl.trans(weight.to(COMPUTE)), sums, input_precision="ieee")
+
+
+@triton.jit
+def by_row(sums, scale, rows, FORMAT: tl.constexpr):
+    """``sums`` (ROWS COLUMNS) times the scale of each of the weights' ``rows``, where the format has one per row."""
+    if FORMAT == "fp8" or FORMAT == "int8":
+        sums *= tl.load(scale + rows)[None, :].to(tl.float32)
+    return sums
+
+
+@triton.jit
+def whole(
+    inputs, valid, values, scale, offset, rows,
+    WIDTH: tl.constexpr, FORMAT: tl.constexpr, GROUP: tl.constexpr, COMPUTE: tl.constexpr,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, INNER: tl.constexpr,
+):  # fmt: skip
+    """The product of a tile of inputs, ``inputs`` pointing at each row's begin, with the weights' ``rows``, in fp32."""
+    sums = tl.zeros((ROWS, COLUMNS), tl.float32)
+    for k in range(0, WIDTH, INNER):
+        low, high = load(inputs, valid, k, FORMAT, COMPUTE, INNER)
+        sums = multiply(sums, low, high, values, scale, offset, rows, k, WIDTH, FORMAT, GROUP, COMPUTE, INNER)
+    return by_row(sums, scale, rows, FORMAT)
 
 
 @triton.jit

@@ -2,8 +2,7 @@
 
     python -m palimpsest.engine.training.recipe nano|mini TEXT_DIR WORK_DIR [--rival]
 
-``TEXT_DIR`` holds what ``sources.py`` writes. On two CPU cores *nano* takes some three hours. *mini* wants a GPU and
-has not been made yet.
+``TEXT_DIR`` holds what ``sources.py`` writes. *nano* is for two CPU cores; *mini* wants a GPU and has not been made.
 """
 
 import argparse

@@ -15,7 +15,7 @@
 A run stops at ``--steps``, saves often, and goes on where it was when started again; the learning rate is constant but
 for a linear fall over the last ``--decay`` steps, so a longer run is the same run with a larger ``--steps``. ``--from``
 begins a new run with the weights of another, or of a checkpoint. Under ``torchrun`` every process takes its own batch
-in each step (on two cores: two processes of one thread train half as fast again as one of two).
+in each step.
 
 Shapes: D documents, T tokens of each, B canvases, W positions, F free positions in the batch, C hidden, V vocabulary.
 """
