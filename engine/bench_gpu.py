@@ -8,8 +8,8 @@ depend on. Reported:
 ceilings       bytes copied per second, and bf16 operations per second, measured here
 errors         each kernel against its twin in plain torch on random inputs: the greatest difference over
                the greatest value
-steps          ms of a captured step by precision, width and batch; bytes and operations it needs at the least, and its
-               time over that of the ceilings
+steps          ms of a captured step in a whole fill, by precision, width and batch; bytes and operations it needs at
+               the least, and its time over that of the ceilings
 parts          ms of all layers' experts and of the sampler, launched one by one, and what a whole captured step takes
                beside those
 transformers   ms of a step of generate(), not compiled, with grouped_mm on the same bf16 weights
@@ -106,20 +106,29 @@ def _random(name: str, shape: torch.Size, generator: torch.Generator, dtype: tor
 
 
 def clock(run: Callable[[], object], device: torch.device, runs: int = RUNS) -> float:
-    """Median milliseconds of ``run``, once warm."""
+    """Median milliseconds that the device takes for ``run``, once warm."""
+    if device.type != "cuda":
+        return waited(run, device, runs)
+    times = []
+    for _ in range(runs + 2):
+        begun, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begun.record()
+        run()
+        ended.record()
+        ended.synchronize()
+        times.append(begun.elapsed_time(ended))
+    return median(times[2:])
+
+
+def waited(run: Callable[[], object], device: torch.device, runs: int = RUNS) -> float:
+    """Median milliseconds until ``run`` returns, once warm and with nothing else under way."""
     times = []
     for _ in range(runs + 2):
         if device.type == "cuda":
-            begun, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            begun.record()
-            run()
-            ended.record()
-            ended.synchronize()
-            times.append(begun.elapsed_time(ended))
-        else:
-            start = time.perf_counter()
-            run()
-            times.append(1e3 * (time.perf_counter() - start))
+            torch.cuda.synchronize()
+        start = time.perf_counter()
+        run()
+        times.append(1e3 * (time.perf_counter() - start))
     return median(times[2:])
 
 
@@ -222,8 +231,8 @@ def steps(model: Model, precision: str, ceiling: dict, predict: Predict, widths=
     for width in widths:
         for batch in batches:
             step, state = prepared(model, batch, width, PREFIX, predict)
-            state = step(state)
-            ms = clock(lambda step=step, state=state: step(state), model.device)
+            count = model.schedule.max_steps  # the last one runs nothing ahead
+            ms = clock(lambda step=step, state=state, count=count: _walk(step, state, count), model.device, 3) / count
             size, operations = needs(model, shapes, batch * width)
             floor = max(size / ceiling["copy_tb_per_s"], operations / ceiling["matmul_tflop_per_s"]) / 1e9
             found[f"{precision} {width}x{batch}"] = {
@@ -231,6 +240,11 @@ def steps(model: Model, precision: str, ceiling: dict, predict: Predict, widths=
                 "over_roofline": round(ms / floor, 2),
             }  # fmt: skip
     return found
+
+
+def _walk(step: Step, state: State, count: int) -> None:
+    for _ in range(count):
+        state = step(state)
 
 
 def parts(model: Model, whole: float, predict: Predict, width: int) -> dict[str, float]:
@@ -276,8 +290,8 @@ def first_drafts(model: Model, predict: Predict, width: int, prefixes=PREFIXES) 
             step(state).best.tolist()
 
         draft(prefix)
-        found[f"{length} known"] = round(clock(lambda p=prefix: draft(p), model.device, 5), 2)
-        found[f"{length} cold"] = round(clock(lambda n=length: draft(_read(model, n)), model.device, 3), 2)
+        found[f"{length} known"] = round(waited(lambda p=prefix: draft(p), model.device, 5), 2)
+        found[f"{length} cold"] = round(waited(lambda n=length: draft(_read(model, n)), model.device, 3), 2)
     return found
 
 

@@ -2,12 +2,13 @@
 
 It does what ``denoise.step`` does, for canvases of one width behind a prefix of at most so many tokens. Everything that
 changes from step to step (canvas, pins, temperature, seed) lies on the device. The prefix is copied in once and masked
-to its length.
+to its length. While a step is read, the next one runs already.
 
 Shapes: B canvases, W positions, P room for prefix tokens, K key heads, D head width, C hidden, V vocabulary.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +39,11 @@ class _Seen:
 
 
 class Step:
-    """A captured step for at most B canvases; called with a State it returns the next one. One fill at a time."""
+    """A captured step for at most B canvases; called with a State it returns the next one. One fill at a time.
+
+    What it returns lies in the host's memory but for the guess, and is read while the device takes the step after it;
+    that one is undone if the next call brings another State, since a canvas has left.
+    """
 
     def __init__(self, model: Model, batch: int, width: int, room: int, predict: Predict, pool: Any = None):
         self._model, self._predict, self._pool = model, predict, pool
@@ -72,14 +77,15 @@ class Step:
         self._position = torch.zeros(1, width, dtype=torch.long, device=device)
         self.generator = torch.Generator(device)
         self._graph: Any = None  # a torch.cuda.CUDAGraph, which a torch without CUDA lacks
+        self._side = torch.cuda.Stream() if device.type == "cuda" else None  # copies to the host
         self._schedule = Schedule()
+        self._ahead: State | None = None  # what the device has taken a step from already
+        self._random = self.generator.get_state()  # before that step
 
     def begin(self, prefix: Prefix, schedule: Schedule, seed: int) -> None:
         """Get ready for a fill behind ``prefix``, which there must be room for."""
         assert prefix.length <= self.room
-        self._schedule = schedule
-        self.generator.manual_seed(seed)
-        self._seed.fill_(seed % 2**31)
+        self._schedule, self._ahead = schedule, None
         self._bound.fill_(schedule.entropy_bound)
         self._sure.fill_(schedule.confidence)
         self._stable.fill_(schedule.stability)
@@ -95,41 +101,57 @@ class Step:
             self._values[number][:, :, size - known :] = layer.values[:, :, layer.values.shape[2] - known :]
             self._masks[kind][..., : size - known] = -torch.inf
             self._masks[kind][..., size - known :] = 0
+        if self._graph is None and self._side is not None:
+            self._graph = self._captured(self._side)
+        self.generator.manual_seed(seed)
+        self._seed.fill_(seed % 2**31)
 
     def __call__(self, state: State) -> State:
         """The next step of the fill that has begun."""
-        self._take(state)
-        if self._model.device.type != "cuda":
-            self._run()
-        else:
-            if self._graph is None:
-                self._graph = self._captured()
-                self._take(state)  # the warm-up has moved on from it
-            self._graph.replay()
+        if state is not self._ahead:
+            if self._ahead is not None:
+                self.generator.set_state(self._random)
+                self._seed -= 1
+            self._take(state)
+            self._launch(state.number + 1)
         rows = len(state.rows)
-        parts = (self._current, self._best, self._confidence, self._repeats, self._finished, self._guess)
-        current, best, confidence, repeats, finished, guess = (part[:rows].clone() for part in parts)
-        return State(
-            state.number + 1, state.rows, state.free, current, best, confidence, repeats, finished, guess.unbind()
-        )
+        told = (self._current, self._best, self._confidence, self._repeats, self._finished, self._guess)
+        *told, guess = (part[:rows].clone() for part in told)
+        if self._side is not None:
+            self._side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._side) if self._side else nullcontext():
+            current, best, confidence, repeats, finished = (part.to("cpu", non_blocking=True) for part in told)
+        stay = state.rows.cpu(), state.free.cpu()
+        reached = State(state.number + 1, *stay, current, best, confidence, repeats, finished, guess.unbind())
+        self._ahead = None
+        if reached.number < self._schedule.max_steps:
+            self._random = self.generator.get_state()
+            self._launch(reached.number + 1)
+            self._ahead = reached
+        if self._side is not None:
+            self._side.synchronize()
+        return reached
 
     def _take(self, state: State) -> None:
         model, rows = self._model, len(state.rows)
         self._free[:rows], self._free[rows:] = state.free, False  # canvases that have left leave nothing to decide
         self._current[:rows], self._best[:rows], self._repeats[:rows] = state.current, state.best, state.repeats
-        self._temperature.fill_(self._schedule.temperature(state.number + 1))
         if state.guess is not None:
             self._guess[:rows] = torch.stack(state.guess)
-            self._pinned.fill_(1)
         else:
             table = self._decoder.embed_tokens.weight
             marked = table.mean(0) * self._decoder.embed_tokens.embed_scale
             self._guess.copy_(marked if model.delete is not None else torch.zeros_like(marked))
-            self._pinned.fill_(model.delete is not None)
 
-    def _captured(self) -> Any:
-        random, seed = self.generator.get_state(), self._seed.clone()
-        stream = torch.cuda.Stream()
+    def _launch(self, number: int) -> None:
+        self._temperature.fill_(self._schedule.temperature(number))
+        self._pinned.fill_(number > 1 or self._model.delete is not None)
+        if self._graph is None:
+            self._run()
+        else:
+            self._graph.replay()
+
+    def _captured(self, stream: Any) -> Any:
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP):
@@ -139,9 +161,6 @@ class Step:
         graph.register_generator_state(self.generator)
         with torch.cuda.graph(graph, pool=self._pool):
             self._run()
-        # The warm-up has used random numbers: a seed gives the same text by a new step and by a kept one.
-        self.generator.set_state(random)
-        self._seed.copy_(seed)
         return graph
 
     @torch.inference_mode()

@@ -43,8 +43,8 @@ def judge(model: Model, prefix: Prefix, canvas: Canvas) -> Callable[[State], Ten
             weight[: int(holes[0])] = 0
             ids.append(tokens[kept])
             counted.append(weight[kept])
-        padded = (pad_sequence(rows, batch_first=True) for rows in (ids, counted))
-        return model.likelihood(prefix, *padded) - LAST * torch.tensor(nothing, device=canvas.ids.device)
+        padded = (pad_sequence(rows, batch_first=True).to(model.device) for rows in (ids, counted))
+        return (model.likelihood(prefix, *padded).cpu() - LAST * torch.tensor(nothing)).to(state.best.device)
 
     return judged
 

@@ -23,6 +23,14 @@ def predict(hidden, table, cap, temperature, _seed, scale, kept):
     return reference.predict(hidden, table, cap, temperature, torch.full((len(hidden), len(table)), 0.5), scale, kept)
 
 
+def uniform(hidden, table, cap, temperature, seed, scale, kept):
+    """The twin of the fused sampler."""
+    generator = torch.Generator().manual_seed(int(seed))
+    return reference.predict(
+        hidden, table, cap, temperature, torch.rand(len(hidden), len(table), generator=generator), scale, kept
+    )
+
+
 def prefix(model, length):
     """What is known of a text of so many tokens, longer than the window or not."""
     ids = torch.randint(100, 1000, (length,), generator=torch.Generator().manual_seed(1)).tolist()
@@ -60,6 +68,19 @@ def test_canvases_that_have_left_change_nothing_for_the_others(tiny):
     torch.testing.assert_close(fewer.confidence, whole.confidence[[2, 0]])
 
 
+def test_a_step_run_ahead_in_vain_leaves_no_trace(tiny):
+    canvas, behind = a_canvas(tiny, 3, 9, 6), prefix(tiny, 20)
+    own = captured.Step(tiny, *canvas.ids.shape, room=64, predict=uniform)
+    found = []
+    for rows in ([0, 1, 2], [0, 1]):
+        own.begin(behind, tiny.schedule, 5)
+        first = own(begin(canvas, tiny.vocabulary, own.generator))
+        found.append(own(first.only(torch.tensor(rows)) if len(rows) < 3 else first))
+    whole, fewer = found
+    assert torch.equal(fewer.current, whole.current[:2])
+    assert torch.equal(fewer.best, whole.best[:2])
+
+
 def test_a_prefix_that_there_is_no_room_for(tiny):
     own = captured.Step(tiny, 1, 32, room=64, predict=predict)
     with pytest.raises(AssertionError):
@@ -76,14 +97,6 @@ def test_before_the_first_step_nothing_is_known(tiny):
     again = own(begin(canvas, tiny.vocabulary, own.generator))
     assert torch.equal(first.best, again.best)
     assert torch.equal(first.confidence, again.confidence)
-
-
-def uniform(hidden, table, cap, temperature, seed, scale, kept):
-    """The twin of the fused sampler."""
-    generator = torch.Generator().manual_seed(int(seed))
-    return reference.predict(
-        hidden, table, cap, temperature, torch.rand(len(hidden), len(table), generator=generator), scale, kept
-    )
 
 
 def test_a_fill_by_captured_steps(mini):
