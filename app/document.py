@@ -1,10 +1,13 @@
-"""An open file: path, text, line ends; load and save without changing a byte that the user did not change."""
+"""An open file on the disk: load and save without changing a byte that the user did not change."""
 
 import os
 import shutil
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from palimpsest.app.encoding import Text, UnreadableError, UnwritableError, decode
 
 
 class DocumentError(Exception):
@@ -12,16 +15,12 @@ class DocumentError(Exception):
 
 
 @dataclass(frozen=True)
-class Text:
-    """A file's text with ``\\n`` line ends, and what it takes to write it back."""
+class Stamp:
+    """What tells one state of a file on the disk from another."""
 
-    text: str
-    newline: str = "\n"
-    bom: bool = False
-
-    def encode(self) -> bytes:
-        mark = b"\xef\xbb\xbf" if self.bom else b""
-        return mark + self.text.replace("\n", self.newline).encode()
+    modified: int  # ns
+    size: int  # bytes
+    file: int  # its number there
 
 
 # What Qt would show as a line's end or use as its own mark, and so not give back.
@@ -33,49 +32,82 @@ def clean(text: str) -> str:
     return text.replace("\r\n", "\n").translate(str.maketrans(_FOREIGN))
 
 
-def load(path: Path) -> Text:
-    """Read a UTF-8 file. Raises DocumentError when it cannot be read, or not be written back as it was."""
+def stamp(path: Path) -> Stamp | None:
+    """The state of the file on the disk now; None where there is none."""
     try:
-        data = path.read_bytes()
+        found = path.stat()
+    except OSError:
+        return None
+    return Stamp(found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def load(path: Path, encoding: str | None = None) -> Text:
+    """Read a file in ``encoding``, or in the one it seems to be in. Raises DocumentError."""
+    try:
+        kind = path.stat().st_mode
+        if stat.S_ISDIR(kind):
+            raise DocumentError(f"{path} is a folder: open a file in it.")
+        if not stat.S_ISREG(kind):
+            raise DocumentError(f"{path} is a device, not a file with text.")
+        return decode(path.read_bytes(), encoding)
     except OSError as error:
         raise DocumentError(f"{path} cannot be opened: {error.strerror}.") from error
-    try:
-        decoded = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DocumentError(f"{path} is not UTF-8 text (byte {error.start}): convert it to UTF-8 first.") from error
-    newline = "\r\n" if "\r\n" in decoded else "\n"
-    text = Text(decoded.replace("\r\n", "\n"), newline, data.startswith(b"\xef\xbb\xbf"))
-    if text.encode() != data:
-        raise DocumentError(f"{path} mixes line ends: convert it to one kind first, or saving would change them.")
-    foreign = next((character for character in text.text if character in _FOREIGN), None)
-    if foreign:
-        raise DocumentError(f"{path} holds the character U+{ord(foreign):04X}, which this editor would not give back.")
-    return text
+    except UnreadableError as error:
+        cure = "choose another encoding" if encoding else "to see it anyway, choose an encoding"
+        raise DocumentError(f"{path} {error}: {cure}.") from error
 
 
 def save(path: Path, text: Text) -> None:
     """Write atomically: the file holds either the whole new text or the old. Raises DocumentError.
 
-    A link's target is written, and keeps its mode. Not Qt's QSaveFile, because ``palimpsest fill`` needs no Qt.
+    A link's target is written, and keeps its mode and owner. Where a new file could not take the place of the old with
+    those (it has a second name, or is someone else's), the old one is overwritten. Not Qt's QSaveFile, because
+    ``palimpsest fill`` needs no Qt.
     """
     target = path.resolve()
-    part = None
     try:
         data = text.encode()
+        known = target.stat() if target.exists() else None
+        if known and not (known.st_mode & 0o222 and os.access(target, os.W_OK)):
+            raise DocumentError(f"{path} is read-only: save it under another name, or allow writing it first.")
+        if known is None or _replaceable(target, known):
+            _replace(target, data, known)
+        else:
+            with target.open("r+b") as file:
+                file.write(data)
+                file.truncate()
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError as error:
+        raise DocumentError(f"{path} cannot be saved: {error.strerror}.") from error
+    except UnwritableError as error:
+        cure = "" if "half of" in str(error) else "; save it as UTF-8, or change that"
+        raise DocumentError(f"{path} cannot be saved: it {error}{cure}.") from error
+
+
+def _replaceable(target: Path, known: os.stat_result) -> bool:
+    if hasattr(os, "getuid") and os.getuid() != 0:
+        mine = os.getuid() == known.st_uid and known.st_gid in (os.getgid(), *os.getgroups())
+    else:
+        mine = True
+    return mine and known.st_nlink == 1 and os.access(target.parent, os.W_OK)
+
+
+def _replace(target: Path, data: bytes, known: os.stat_result | None) -> None:
+    part = None
+    try:
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
             part = Path(file.name)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        if target.exists():
+        if known:
             shutil.copymode(target, part)
+            if hasattr(os, "chown"):
+                os.chown(part, known.st_uid, known.st_gid)
         else:
             part.chmod(0o666 & ~_umask())
         part.replace(target)
-    except OSError as error:
-        raise DocumentError(f"{path} cannot be saved: {error.strerror}.") from error
-    except UnicodeEncodeError as error:
-        raise DocumentError(f"{path} cannot be saved: character {error.start} is half of a pair; delete it.") from error
     finally:
         if part:
             part.unlink(missing_ok=True)

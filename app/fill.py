@@ -13,7 +13,7 @@ from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
-from palimpsest.app.document import DocumentError, Text, load, save
+from palimpsest.app.document import DocumentError, load, save
 from palimpsest.engine import PRECISIONS, Done, Fill, Hole, Options, Progress, open_backend, sentence
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ def _fill(args: argparse.Namespace) -> int:
                 done = event
     assert done
     if args.write:
-        save(args.file, Text(fill.filled(done.holes), file.newline, file.bom))
+        save(args.file, file.holds(fill.filled(done.holes)))
     elif not args.drafts:
         answers = ("\n".join(written.text for written in answer.holes) for answer in done.alternatives)
         print("\n---\n".join(answers))

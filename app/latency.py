@@ -37,6 +37,7 @@ class _Paints(QObject):
 
 async def measure(window: Window) -> list[float]:
     """Seconds from each key press until its paint event has been handled."""
+    await window.pages.open(Path(textwrap.__file__))
     editor, paints, times = window.editor, _Paints(), []
     editor.viewport().installEventFilter(paints)
     while len(times) < KEYS:
@@ -75,7 +76,6 @@ def main() -> int:
         loaded = loop.create_future()
         bridge.loaded.connect(loaded.set_result)
         window = Window(bridge, Options(seed=0, length=100))
-        window.open(Path(textwrap.__file__))
         window.show()
         loop.run_until_complete(loaded)
         times = sorted(loop.run_until_complete(measure(window)))

@@ -77,7 +77,7 @@ def edit(args: argparse.Namespace) -> int:
         window = Window(bridge)
         sys.excepthook = lambda kind, error, trace: _report(window, kind, error, trace)
         if args.file:
-            window.open(args.file)
+            loop.call_soon(window.pages.open, args.file)
         window.show()
         loop.run_forever()
         loop.run_until_complete(_let_end())

@@ -58,6 +58,11 @@ class FillSession:
         document.contentsChanged.connect(layer.refresh)
 
     @property
+    def last(self) -> Event | None:
+        """The last event that was told."""
+        return self._event
+
+    @property
     def done(self) -> bool:
         """Is there a finished draft to keep?"""
         return isinstance(self._event, Done)

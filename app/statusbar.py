@@ -1,18 +1,37 @@
 """The status bar: what the engine is and does."""
 
-from PySide6.QtWidgets import QLabel, QStatusBar, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QLabel, QStatusBar, QToolButton, QWidget
 
+from palimpsest.app.encoding import Text, label
 from palimpsest.engine import Done, Draft, Event, Failed, Loading, Reading, Ready, Stopped, Thought
 
 
 class StatusBar(QStatusBar):
-    """Messages on the left; the step, and the model with its device, on the right."""
+    """Messages on the left; the step, how the file is written, and the model with its device, on the right."""
+
+    encoding_wanted = Signal()  # the user wants another one
+    line_ends_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
         self._step, self._model = QLabel(), QLabel("Loading the model…")
-        self.addPermanentWidget(self._step)
-        self.addPermanentWidget(self._model)
+        self._encoding, self._line_ends = QToolButton(), QToolButton()
+        for button, name, wanted in (
+            (self._encoding, "Encoding", self.encoding_wanted),
+            (self._line_ends, "Line ends", self.line_ends_wanted),
+        ):
+            button.setAutoRaise(True)
+            button.setAccessibleName(name)
+            button.setToolTip(name)
+            button.clicked.connect(wanted)
+        for widget in (self._step, self._line_ends, self._encoding, self._model):
+            self.addPermanentWidget(widget)
+
+    def tell_file(self, file: Text) -> None:
+        """Say how the file in front is written."""
+        self._encoding.setText(label(file.encoding) + (" with BOM" if file.bom else ""))
+        self._line_ends.setText({"\n": "LF", "\r\n": "CRLF", "\r": "CR"}[file.newline])
 
     def report(self, event: Event) -> None:
         """Say what an engine event means for the user."""

@@ -1,112 +1,87 @@
-"""The main window: one document, its menus, the ask bar and the status bar."""
+"""The main window: the open files, menus, the ask bar and the status bar."""
 
-from pathlib import Path
-
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent
 from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QInputDialog, QMainWindow, QVBoxLayout, QWidget
 
-from palimpsest.app import actions, document
+from palimpsest.app import actions
 from palimpsest.app.askbar import AskBar
 from palimpsest.app.bridge import EngineBridge
-from palimpsest.app.document import DocumentError, Text
 from palimpsest.app.editor import Editor
-from palimpsest.app.highlight import Highlighter
+from palimpsest.app.page import Page
+from palimpsest.app.pages import Pages
 from palimpsest.app.session import FillSession, Verdict, around
 from palimpsest.app.statusbar import StatusBar
 from palimpsest.engine import Event, Failed, Fill, Options, Ready, RequestError
 
 
 class Window(QMainWindow):
-    """Ties an editor to files, to the engine and to the commands of ``actions.py``."""
+    """Ties the open files to the engine and to the commands of ``actions.py``."""
 
     # Pyright knows this class under two paths, the folder's and the package's, hence the two ignored lines below.
 
     def __init__(self, bridge: EngineBridge, options: Options | None = None):
         super().__init__()
         self._bridge, self._options = bridge, options or Options()
-        self._path: Path | None = None
-        self._file = Text("")
-        self._session: FillSession | None = None
-        self.editor, self.ask_bar, self.status = Editor(), AskBar(), StatusBar()
+        self.pages, self.ask_bar, self.status = Pages(), AskBar(), StatusBar()
         middle = QWidget()
         column = QVBoxLayout(middle)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(self.editor)
+        column.addWidget(self.pages)
         column.addWidget(self.ask_bar)
         self.setCentralWidget(middle)
         self.setStatusBar(self.status)
         self._actions, self._context = actions.build(self)  # pyright: ignore[reportArgumentType]
-        self.editor.menu_wanted.connect(self._show_menu)
-        self.editor.copyAvailable.connect(self._refresh)
-        self.editor.undoAvailable.connect(self._refresh)
-        self.editor.redoAvailable.connect(self._refresh)
+        self.pages.told.connect(self.status.showMessage)
+        self.pages.changed.connect(self._dress)
+        self.pages.currentChanged.connect(self._switched)
+        self.pages.menu_wanted.connect(self._show_menu)
         self.ask_bar.asked.connect(self.rewrite)
-        self.ask_bar.closed.connect(self.editor.setFocus)
+        self.ask_bar.closed.connect(lambda: self.editor.setFocus())
+        self.status.encoding_wanted.connect(self.pages.ask_reopen)
+        self.status.line_ends_wanted.connect(self.pages.ask_line_ends)
         QGuiApplication.clipboard().dataChanged.connect(self._refresh)
         bridge.loading.connect(self.status.report)
         bridge.loaded.connect(self._loaded)
         self.resize(900, 640)
-        self._show_file(Text(""), None)
+        self._dress(self.page)
 
-    # Files
+    @property
+    def page(self) -> Page:
+        """The page in front."""
+        return self.pages.page
 
-    def new(self) -> None:
-        """Start an empty document."""
-        if self._may_leave():
-            self._show_file(Text(""), None)
+    @property
+    def editor(self) -> Editor:
+        """The editor in front."""
+        return self.page.editor
 
-    def ask_open(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self, "Open")
-        if name and self._may_leave():
-            self.open(Path(name))
+    @property
+    def has_file(self) -> bool:
+        return self.page.path is not None
 
-    def open(self, path: Path) -> bool:
-        """Show the file; when it cannot be read, say why and keep what is shown."""
-        try:
-            self._show_file(document.load(path), path)
-        except DocumentError as error:
-            self.status.showMessage(str(error))
-            return False
-        return True
-
-    def save(self) -> bool:
-        """Write the document to its file, asking for one if it has none."""
-        return self.ask_save_as() if self._path is None else self._write(self._path)
-
-    def ask_save_as(self) -> bool:
-        name, _ = QFileDialog.getSaveFileName(self, "Save as")
-        return bool(name) and self.save_as(Path(name))
-
-    def save_as(self, path: Path) -> bool:
-        """Write the document to ``path`` and go on editing that file; when it fails, stay with the one before."""
-        if not self._write(path):
-            return False
-        self._path = path
-        self._dress()
-        return True
-
-    def _write(self, path: Path) -> bool:
-        try:
-            document.save(path, Text(self.editor.text(), self._file.newline, self._file.bom))
-        except DocumentError as error:
-            self.status.showMessage(str(error))
-            return False
-        self.editor.document().setModified(False)
-        return True
+    def ask_line(self) -> None:
+        """Go where the user says."""
+        caret = self.editor.textCursor()
+        here = f"{caret.blockNumber() + 1}:{caret.positionInBlock() + 1}"
+        told, chosen = QInputDialog.getText(self, "Go to line", "Line, or line:column", text=here)
+        line, _, column = told.partition(":")
+        if chosen and line.strip().isdecimal():
+            self.page.go_to(int(line), int(column) if column.strip().isdecimal() else 1)
+            self.editor.setFocus()
 
     # Fills
 
     @property
     def filling(self) -> bool:
         """Is there a draft, running or finished, that waits for a verdict?"""
-        return self._session is not None
+        return self.page.session is not None
 
     @property
     def drafted(self) -> bool:
         """Is there a finished draft?"""
-        return self._session is not None and self._session.done
+        return self.page.session is not None and self.page.session.done
 
     @property
     def has_selection(self) -> bool:
@@ -126,15 +101,15 @@ class Window(QMainWindow):
 
     def keep(self) -> None:
         """Put the finished draft into the text."""
-        if self._session and self.drafted:
-            self._session.finish(Verdict.KEEP)
+        if self.page.session and self.drafted:
+            self.page.session.finish(Verdict.KEEP)
         else:
             self.status.showMessage("The draft is not finished yet; Esc stops it")
 
     def drop(self) -> None:
         """Cancel a running draft or drop a finished one."""
-        if self._session:
-            self._session.finish(Verdict.DROP)
+        if self.page.session:
+            self.page.session.finish(Verdict.DROP)
 
     def _warm(self) -> None:
         """The user chooses what to ask; meanwhile the engine reads what stands before the selection."""
@@ -142,23 +117,26 @@ class Window(QMainWindow):
 
     def _start(self, instruction: str) -> None:
         self.drop()
-        editor = self.editor
-        session = FillSession(
-            editor.selection(), editor.document(), editor.drafts, self.status.report, self._session_ended
-        )
-        self._session = session
+        page = self.page
+        editor = page.editor
+
+        def report(event: Event) -> None:
+            if page is self.page:
+                self.status.report(event)
+
+        def ended(session: FillSession) -> None:
+            if page.session is session:
+                page.session = None
+            if page is self.page and not session.failed:
+                self.status.ended()
+            self._refresh()
+
+        page.session = session = FillSession(editor.selection(), editor.document(), editor.drafts, report, ended)
         try:
             session.start(self._bridge, instruction, self._options)
         except RequestError as error:
             session.finish(Verdict.DROP)
             self.status.showMessage(str(error))
-        self._refresh()
-
-    def _session_ended(self, session: FillSession) -> None:
-        if session is self._session:
-            self._session = None
-        if not session.failed:
-            self.status.ended()
         self._refresh()
 
     def _loaded(self, event: Event) -> None:
@@ -169,28 +147,19 @@ class Window(QMainWindow):
 
     # The window
 
-    def _show_file(self, text: Text, path: Path | None) -> None:
-        self.drop()
-        self._file, self._path = text, path
-        self.editor.put(text.text)
-        self.editor.document().modificationChanged.connect(self.setWindowModified)
-        self._dress()
-        self._refresh()
+    def _switched(self) -> None:
+        self.status.ended()
+        if self.page.session and self.page.session.last:
+            self.status.report(self.page.session.last)
 
-    def _dress(self) -> None:
-        """Colours, wrapping and title as the file's name asks for."""
-        suffix = self._path.suffix.lower() if self._path else ""
-        self.editor.wrap(suffix)
-        shown = self.editor.document()
-        for old in shown.findChildren(Highlighter):
-            old.setDocument(None)
-            old.deleteLater()
-        dark = QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark
-        Highlighter(shown, suffix.removeprefix("."), "github-dark" if dark else "friendly")
-        self.setWindowTitle(f"{self._path.name if self._path else 'Untitled'}[*] – Palimpsest")
-        self.setWindowModified(self.editor.document().isModified())
+    def _dress(self, page: Page) -> None:
+        if page is self.page:
+            self.setWindowTitle(f"{page.title}[*] – Palimpsest")
+            self.setWindowModified(page.modified)
+            self.status.tell_file(page.file)
+            self._refresh()
 
-    def _refresh(self, *_state: bool) -> None:
+    def _refresh(self) -> None:
         actions.update(self, self._actions)  # pyright: ignore[reportArgumentType]
 
     def _show_menu(self, event: QContextMenuEvent) -> None:
@@ -198,18 +167,16 @@ class Window(QMainWindow):
         self._context.popup(event.globalPos())
         self._warm()
 
-    def _may_leave(self) -> bool:
-        """May the document be closed? Asks when it has unsaved changes."""
-        if not self.editor.document().isModified():
-            return True
-        buttons = QMessageBox.StandardButton
-        question = f"Save the changes to {self._path.name if self._path else 'the untitled document'}?"
-        answer = QMessageBox.question(self, "Palimpsest", question, buttons.Save | buttons.Discard | buttons.Cancel)
-        return answer == buttons.Discard or (answer == buttons.Save and self.save())
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
+            self.pages.check()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if self._may_leave():
-            self.drop()
+        if all(self.pages.may_leave(page) for page in self.pages.all):
+            for page in self.pages.all:
+                if page.session:
+                    page.session.finish(Verdict.DROP)
             event.accept()
         else:
             event.ignore()

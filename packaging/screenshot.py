@@ -34,6 +34,7 @@ def select(window: Window, line: int) -> None:
 
 
 async def shoot(window: Window, args: argparse.Namespace) -> None:
+    await window.pages.open(Path(textwrap.__file__))
     select(window, args.line)
     taken = asyncio.get_running_loop().create_future()
     show = window.status.report
@@ -65,7 +66,6 @@ def main() -> None:
         loaded = loop.create_future()
         bridge.loaded.connect(loaded.set_result)
         window = Window(bridge, Options(seed=args.seed))
-        window.open(Path(textwrap.__file__))
         window.show()
         loop.run_until_complete(loaded)
         loop.run_until_complete(shoot(window, args))

@@ -125,12 +125,12 @@ def run(qapp):
 
 
 @pytest.fixture
-def window(qtbot, run):  # noqa: ARG001  (the loop must exist first)
+def window(qtbot, run):
     """A window with the shipped model on a real file."""
     bridge = EngineBridge(open_backend)
     window = Window(bridge, Options(seed=1))
     qtbot.addWidget(window, before_close_func=discard)
-    assert window.open(REAL_FILE)
+    assert run(opened(window, REAL_FILE))
     window.show()
     yield window
     discard(window)
@@ -140,7 +140,13 @@ def window(qtbot, run):  # noqa: ARG001  (the loop must exist first)
 
 def discard(window):
     """Let the window close without asking about unsaved changes."""
-    window.editor.document().setModified(False)
+    for page in window.pages.all:
+        page.editor.document().setModified(False)
+
+
+async def opened(window, path):
+    """Was the file opened?"""
+    return await window.pages.open(path)
 
 
 async def until(condition) -> None:

@@ -5,7 +5,7 @@ from PySide6.QtCore import QMimeData, QPoint, Qt
 from PySide6.QtGui import QContextMenuEvent, QTextCursor
 from PySide6.QtWidgets import QApplication
 
-from conftest import REAL_FILE, discard, until
+from conftest import REAL_FILE, discard, opened, until
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.session import FillSession, Verdict
 from palimpsest.app.statusbar import StatusBar
@@ -161,11 +161,11 @@ def test_a_new_fill_takes_the_place_of_the_last(window, run):
     async def story():
         select_line(window)
         window.fill_in()
-        first = window._session
+        first = window.page.session
         window.editor.moveCursor(QTextCursor.MoveOperation.End)
         window.fill_in()
         assert first._verdict is Verdict.DROP
-        assert window._session is not first
+        assert window.page.session is not first
         await finished(window)
         window.drop()
         assert window.editor.text() == ORIGINAL
@@ -278,49 +278,49 @@ def test_a_damaged_checkpoint_is_told_and_the_editor_lives(qtbot, run, tmp_path)
     bridge.close()
 
 
-def test_open_edit_save(window, qtbot, tmp_path):
+def test_open_edit_save(window, run, qtbot, tmp_path):
     path = tmp_path / "a file.py"
     path.write_bytes("x = 'a\u00a0b'\r\ny = 2\r\n".encode())
-    assert window.open(path)
+    assert run(opened(window, path))
     assert window.windowTitle() == "a file.py[*] – Palimpsest"
     window.editor.moveCursor(QTextCursor.MoveOperation.End)
     qtbot.keyClicks(window.editor, "z = 3")
     assert window.isWindowModified()
-    assert window.save()
+    assert window.pages.save()
     assert not window.isWindowModified()
     assert path.read_bytes() == "x = 'a\u00a0b'\r\ny = 2\r\nz = 3".encode()
 
 
-def test_a_file_that_cannot_be_opened_leaves_what_is_shown(window, tmp_path):
-    assert not window.open(tmp_path / "nothing.py")
+def test_a_file_that_cannot_be_opened_leaves_what_is_shown(window, run, tmp_path):
+    assert not run(opened(window, tmp_path / "nowhere" / "nothing.py"))
     assert "cannot be opened" in window.status.currentMessage()
     assert window.editor.text() == ORIGINAL
 
 
-def test_what_is_typed_and_pasted_can_be_saved_and_opened(window, qtbot, tmp_path):
-    window.new()
+def test_what_is_typed_and_pasted_can_be_saved_and_opened(window, run, qtbot, tmp_path):
+    window.pages.new()
     qtbot.keyClicks(window.editor, "a")
     press(qtbot, window, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
     pasted = QMimeData()
     pasted.setText("b\u2028c\r\nd\0")
     window.editor.insertFromMimeData(pasted)
-    assert window.save_as(tmp_path / "new.py")
+    assert window.pages.save_as(tmp_path / "new.py")
     assert (tmp_path / "new.py").read_bytes() == b"a\nb\nc\nd"
-    assert window.open(tmp_path / "new.py")
+    assert run(opened(window, tmp_path / "new.py"))
 
 
 def test_a_failed_save_as_stays_with_the_file(window, tmp_path):
     title = window.windowTitle()
-    assert not window.save_as(tmp_path / "nowhere" / "b.py")
+    assert not window.pages.save_as(tmp_path / "nowhere" / "b.py")
     assert "cannot be saved" in window.status.currentMessage()
     assert window.windowTitle() == title
 
 
 def test_save_as_takes_the_new_name_s_colours(window, qtbot, tmp_path):
-    window.new()
+    window.pages.new()
     qtbot.keyClicks(window.editor, "def f(): pass")
     assert not window.editor.document().begin().layout().formats()
-    assert window.save_as(tmp_path / "new.py")
+    assert window.pages.save_as(tmp_path / "new.py")
     qtbot.waitUntil(lambda: bool(window.editor.document().begin().layout().formats()))
     assert window.editor.lineWrapMode() == window.editor.LineWrapMode.NoWrap
     assert window.windowTitle().startswith("new.py")

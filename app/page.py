@@ -1,0 +1,120 @@
+"""One open file in the window: its editor, its name and state, and what is asked when it changed on the disk."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QGuiApplication, QTextCursor
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from palimpsest.app import document
+from palimpsest.app.banner import Banner
+from palimpsest.app.differences import edits, unified
+from palimpsest.app.editor import Editor
+from palimpsest.app.encoding import Text
+from palimpsest.app.highlight import Highlighter
+from palimpsest.app.session import FillSession
+from palimpsest.app.utf16 import units
+
+
+class Page(QWidget):
+    """Shows a file, or an untitled text, to edit."""
+
+    changed = Signal()  # its title, or whether it is modified
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.path: Path | None = None
+        self.file = Text("")
+        self.session: FillSession | None = None
+        self.editor, self.banner = Editor(), Banner(self)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.banner)
+        column.addWidget(self.editor)
+        self.setFocusProxy(self.editor)
+        self.show_text(Text(""), None)
+
+    @property
+    def title(self) -> str:
+        return self.path.name if self.path else "Untitled"
+
+    @property
+    def modified(self) -> bool:
+        return self.editor.document().isModified()
+
+    @property
+    def untouched(self) -> bool:
+        """Is it the empty page that a window begins with?"""
+        return self.path is None and not self.modified and self.editor.document().isEmpty()
+
+    def show_text(self, file: Text, path: Path | None) -> None:
+        """Show ``file`` in a fresh document without history."""
+        self.file = file
+        self.editor.put(file.text)
+        self.editor.document().modificationChanged.connect(lambda _modified: self.changed.emit())
+        self.banner.hide()
+        self.rename(path)
+
+    def rename(self, path: Path | None) -> None:
+        """From now on this is the file ``path``: colours and wrapping are as its name asks for."""
+        self.path = path
+        suffix = path.suffix.lower() if path else ""
+        self.editor.wrap(suffix)
+        shown = self.editor.document()
+        for old in shown.findChildren(Highlighter):
+            old.setDocument(None)
+            old.deleteLater()
+        dark = QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark
+        Highlighter(shown, suffix.removeprefix("."), "github-dark" if dark else "friendly")
+        self.changed.emit()
+
+    def text(self) -> Text:
+        """What would be written to the file now."""
+        return self.file.holds(self.editor.text())
+
+    def write(self, path: Path, file: Text) -> None:
+        """Save as ``file`` under ``path``. Raises DocumentError and stays as it was."""
+        document.save(path, file)
+        self.file = file
+        self.banner.hide()
+        self.editor.document().setModified(False)
+        if path != self.path:
+            self.rename(path)
+
+    def set_line_ends(self, newline: str) -> None:
+        """End all lines with ``newline`` when saving."""
+        self.take(self.text().ending(newline))
+        self.editor.document().setModified(True)
+
+    def take(self, file: Text) -> None:
+        """Show what the file holds by now, as one undo step that touches only what differs."""
+        before = {standin: of for standin, of in self.file.standins.items() if standin not in file.text}
+        cursor = QTextCursor(self.editor.document())
+        cursor.beginEditBlock()
+        for start, end, text in edits(self.editor.text(), file.text):
+            cursor.setPosition(start)
+            cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+            cursor.insertText(text)
+        cursor.endEditBlock()
+        self.file = replace(file, standins={**before, **file.standins})  # undoing brings back the old ones
+        self.banner.hide()
+        self.editor.document().setModified(False)
+        self.changed.emit()
+
+    async def differences(self) -> str:
+        """What stands here and on the disk, as a unified diff."""
+        assert self.path
+        there = await asyncio.to_thread(document.load, self.path, self.file.encoding)
+        return await asyncio.to_thread(unified, there.text, self.editor.text(), "on the disk", "here")
+
+    def go_to(self, line: int, column: int = 1) -> None:
+        """Put the caret at a line and column, both from 1, or as near as there is."""
+        shown = self.editor.document()
+        block = shown.findBlockByNumber(max(0, min(line, shown.blockCount()) - 1))
+        cursor = QTextCursor(block)
+        cursor.setPosition(block.position() + min(units(block.text()[: max(0, column - 1)]), block.length() - 1))
+        self.editor.setTextCursor(cursor)
+        self.editor.centerCursor()

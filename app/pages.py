@@ -1,0 +1,306 @@
+"""The open files as tabs: opening, saving, closing them, and what happens to them on the disk."""
+
+import asyncio
+import functools
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QContextMenuEvent
+from PySide6.QtWidgets import (
+    QDialog,
+    QFileDialog,
+    QInputDialog,
+    QMessageBox,
+    QPlainTextEdit,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from palimpsest.app import document
+from palimpsest.app.document import DocumentError
+from palimpsest.app.encoding import ENCODINGS, Text, label
+from palimpsest.app.highlight import Highlighter
+from palimpsest.app.page import Page
+from palimpsest.app.session import Verdict
+from palimpsest.app.watch import DiskWatch
+
+LINE_ENDS = {"LF (Unix, macOS)": "\n", "CRLF (Windows)": "\r\n", "CR (old Macintosh)": "\r"}
+
+
+def started(method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., asyncio.Task]:
+    """The coroutine as a task that is under way when the call returns; its errors reach the excepthook."""
+
+    @functools.wraps(method)
+    def start(*args: Any) -> asyncio.Task:
+        task = asyncio.ensure_future(method(*args))
+        _tasks.add(task)
+        task.add_done_callback(_ended)
+        return task
+
+    return start
+
+
+_tasks: set[asyncio.Task] = set()  # the event loop itself would let them be collected
+
+
+def _ended(task: asyncio.Task) -> None:
+    _tasks.discard(task)
+    if not task.cancelled() and (error := task.exception()):
+        sys.excepthook(type(error), error, error.__traceback__)
+
+
+class Pages(QTabWidget):
+    """All open files, at least one."""
+
+    told = Signal(str)  # something about a file, for the user
+    changed = Signal(Page)  # its title, its state or that it is in front
+    menu_wanted = Signal(QContextMenuEvent)
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setDocumentMode(True)
+        self.setMovable(True)
+        self.setTabsClosable(True)
+        self._closed: list[Path] = []  # the last one last
+        self._watch = DiskWatch(self)
+        self._watch.changed.connect(self._changed_on_disk)
+        self.new()
+        self.currentChanged.connect(lambda _index: self.changed.emit(self.page))
+        self.tabCloseRequested.connect(lambda index: self.close_page(self.all[index]))
+
+    @property
+    def all(self) -> list[Page]:
+        return [page for index in range(self.count()) if isinstance(page := self.widget(index), Page)]
+
+    @property
+    def page(self) -> Page:
+        """The page in front."""
+        return self.all[self.currentIndex()]
+
+    def check(self) -> None:
+        """Look for changes on disks that send no notices."""
+        self._watch.check()
+
+    def new(self) -> Page:
+        """Add an empty page and show it."""
+        page = Page()
+        editor = page.editor
+        editor.menu_wanted.connect(self.menu_wanted)
+        for signal in (page.changed, editor.copyAvailable, editor.undoAvailable, editor.redoAvailable):
+            signal.connect(lambda _state=None: self._dress(page))
+        self.setCurrentIndex(self.addTab(page, page.title))
+        self._dress(page)
+        page.setFocus()
+        return page
+
+    def ask_open(self) -> None:
+        names, _ = QFileDialog.getOpenFileNames(self, "Open", str(self.page.path.parent) if self.page.path else "")
+        for name in names:
+            self.open(Path(name))
+
+    @started
+    async def open(self, path: Path, line: int = 0, column: int = 1) -> bool:
+        """Show the file, in the page that has it already, in an untouched one or in a new one; a file that is not there
+        yet begins empty. When it cannot be read, say why and change nothing."""
+        path = path.absolute()
+        if not self._page_of(path):
+            missing = not path.exists() and path.parent.is_dir()
+            try:
+                file = Text("") if missing else await asyncio.to_thread(document.load, path)
+            except DocumentError as error:
+                self.told.emit(str(error))
+                return False
+            self._add(file, path)
+            if missing:
+                self.told.emit(f"{path.name} is a new file; saving makes it")
+            elif file.guessed:
+                name = label(file.encoding)
+                self.told.emit(f"Read as {name}; if it looks wrong, File ▸ Reopen with encoding…")
+        page = self._page_of(path) or self.page
+        self.setCurrentWidget(page)
+        if line:
+            page.go_to(line, column)
+        return True
+
+    def _add(self, file: Text, path: Path) -> None:
+        if not self._page_of(path):  # it may have been opened twice while it was read
+            page = self.page if self.page.untouched else self.new()
+            page.show_text(file, path)
+            self._watch.expect(path)
+
+    def _page_of(self, path: Path) -> Page | None:
+        return next((page for page in self.all if page.path and _same(page.path, path)), None)
+
+    def reopen_closed(self) -> None:
+        """Open the file whose page was closed last."""
+        self.open(self._closed.pop())
+
+    def turn(self, by: int) -> None:
+        """Show the page so many tabs further on, around the end."""
+        self.setCurrentIndex((self.currentIndex() + by) % self.count())
+
+    @property
+    def can_reopen(self) -> bool:
+        return bool(self._closed)
+
+    def close_page(self, page: Page) -> bool:
+        """Close a page, after asking about unsaved changes; an empty one takes the place of the last."""
+        if not self.may_leave(page):
+            return False
+        if page.session:
+            page.session.finish(Verdict.DROP)
+        if page.path:
+            self._watch.forget(page.path)
+            self._closed = [*(path for path in self._closed if path != page.path), page.path]
+        if self.count() == 1:
+            self.new()
+        self.removeTab(self.indexOf(page))
+        page.deleteLater()
+        return True
+
+    # Saving
+
+    def save(self) -> bool:
+        """Write the page to its file, asking for one if it has none."""
+        return self._save(self.page)
+
+    def _save(self, page: Page) -> bool:
+        if page.path:
+            return self._write(page, page.path, page.text())
+        self.setCurrentWidget(page)
+        return self.ask_save_as()
+
+    def ask_save_as(self) -> bool:
+        name, _ = QFileDialog.getSaveFileName(self, "Save as", str(self.page.path or ""))
+        return bool(name) and self.save_as(Path(name))
+
+    def save_as(self, path: Path) -> bool:
+        """Write the page to ``path`` and go on editing that file; when it fails, stay with the one before."""
+        before = self.page.path
+        if not self._write(self.page, path.absolute(), self.page.text()):
+            return False
+        if before and before != self.page.path:
+            self._watch.forget(before)
+        return True
+
+    def ask_save_with(self) -> None:
+        """Write the page's file in another encoding from now on."""
+        if chosen := self._ask_encoding("Save with encoding"):
+            self._write(self.page, self.page.path, self.page.text().encoded(chosen))
+
+    def _write(self, page: Page, path: Path | None, file: Text) -> bool:
+        assert path
+        try:
+            page.write(path, file)
+        except DocumentError as error:
+            self.told.emit(str(error))
+            return False
+        self._watch.expect(path)
+        return True
+
+    def ask_line_ends(self) -> None:
+        """Save the page's lines with other ends from now on."""
+        file = self.page.file
+        names, kinds = list(LINE_ENDS), list(LINE_ENDS.values())
+        name, chosen = QInputDialog.getItem(
+            self, "Line ends", "Lines end with:", names, kinds.index(file.newline), False
+        )
+        if chosen and LINE_ENDS[name] != file.newline:
+            self.page.set_line_ends(LINE_ENDS[name])
+
+    # The file on the disk
+
+    def ask_reopen(self) -> None:
+        """Read the page's file in another encoding."""
+        if self.page.path and self.may_leave(self.page) and (chosen := self._ask_encoding("Reopen with encoding")):
+            self.reload(self.page, chosen)
+
+    def ask_reload(self) -> None:
+        """Show what the file holds, after asking about unsaved changes."""
+        if self.may_leave(self.page):
+            self.reload(self.page)
+
+    @started
+    async def reload(self, page: Page, chosen: str | None = None) -> None:
+        """Show what the page's file holds by now."""
+        assert page.path
+        try:
+            file = await asyncio.to_thread(document.load, page.path, chosen or page.file.encoding)
+        except DocumentError as error:
+            self.told.emit(str(error))
+            return
+        page.take(file)
+
+    @started
+    async def compare(self, page: Page) -> None:
+        """Show how the page differs from its file."""
+        assert page.path
+        try:
+            told = await page.differences()
+        except DocumentError as error:
+            self.told.emit(str(error))
+            return
+        dialog = QDialog(self)
+        dialog.setWindowTitle(f"{page.title}: on the disk and here")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        shown = QPlainTextEdit(told)
+        shown.setReadOnly(True)
+        shown.setObjectName("differences")
+        shown.setFont(page.editor.font())
+        shown.setLineWrapMode(shown.LineWrapMode.NoWrap)
+        Highlighter(shown.document(), "diff", "friendly")
+        QVBoxLayout(dialog).addWidget(shown)
+        dialog.resize(760, 480)
+        dialog.show()
+
+    def _changed_on_disk(self, path: Path) -> None:
+        for page in self.all:
+            if page.path != path:
+                continue
+            if not path.exists():
+                page.editor.document().setModified(True)
+                choices = {"Save it again": lambda p=page: self._save(p), "Close": lambda p=page: self.close_page(p)}
+                page.banner.tell(f"{path.name} is no longer on the disk.", choices)
+            elif not page.modified:
+                self.reload(page)
+            else:
+                choices = {
+                    "Show differences": lambda p=page: self.compare(p),
+                    "Take the file’s": lambda p=page: self.reload(p),
+                    "Keep mine": page.banner.hide,
+                }
+                page.banner.tell(f"{path.name} was changed by another program, and here too.", choices)
+
+    def _ask_encoding(self, title: str) -> str | None:
+        names = list(ENCODINGS)
+        known = label(self.page.file.encoding)
+        index = names.index(known) if known in names else 0
+        name, chosen = QInputDialog.getItem(self, title, "Encoding:", names, index, False)
+        return ENCODINGS[name] if chosen else None
+
+    def _dress(self, page: Page) -> None:
+        index = self.indexOf(page)
+        self.setTabText(index, page.title.replace("&", "&&") + (" •" if page.modified else ""))
+        self.setTabToolTip(index, str(page.path or ""))
+        self.changed.emit(page)
+
+    def may_leave(self, page: Page) -> bool:
+        """May the page be closed? Asks when it has unsaved changes."""
+        if not page.modified:
+            return True
+        self.setCurrentWidget(page)
+        buttons = QMessageBox.StandardButton
+        question = f"Save the changes to {page.path.name if page.path else 'the untitled document'}?"
+        answer = QMessageBox.question(self, "Palimpsest", question, buttons.Save | buttons.Discard | buttons.Cancel)
+        return answer == buttons.Discard or (answer == buttons.Save and self._save(page))
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return one == other
