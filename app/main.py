@@ -78,6 +78,7 @@ def edit(args: argparse.Namespace) -> int:
         sys.excepthook = lambda kind, error, trace: _report(window, kind, error, trace)
         if args.file:
             loop.call_soon(window.pages.open, args.file)
+        loop.call_soon(window.pages.rescue)
         window.show()
         loop.run_forever()
         loop.run_until_complete(_let_end())

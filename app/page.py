@@ -14,7 +14,8 @@ from palimpsest.app.differences import edits, unified
 from palimpsest.app.editor import Editor
 from palimpsest.app.encoding import Text
 from palimpsest.app.highlight import Highlighter
-from palimpsest.app.session import FillSession
+from palimpsest.app.recovery import Journal, Recovery, Rescued
+from palimpsest.app.session import FillSession, Verdict
 from palimpsest.app.utf16 import units
 
 
@@ -23,8 +24,9 @@ class Page(QWidget):
 
     changed = Signal()  # its title, or whether it is modified
 
-    def __init__(self, parent: QWidget | None = None):
+    def __init__(self, recovery: Recovery, parent: QWidget | None = None):
         super().__init__(parent)
+        self._recovery = recovery
         self.path: Path | None = None
         self.file = Text("")
         self.session: FillSession | None = None
@@ -54,6 +56,8 @@ class Page(QWidget):
         """Show ``file`` in a fresh document without history."""
         self.file = file
         self.editor.put(file.text)
+        self.journal = Journal(self.editor.document(), self._recovery)
+        self.journal.base(path, file)
         self.editor.document().modificationChanged.connect(lambda _modified: self.changed.emit())
         self.banner.hide()
         self.rename(path)
@@ -81,6 +85,7 @@ class Page(QWidget):
         self.file = file
         self.banner.hide()
         self.editor.document().setModified(False)
+        self.journal.base(path, file)
         if path != self.path:
             self.rename(path)
 
@@ -92,17 +97,40 @@ class Page(QWidget):
     def take(self, file: Text) -> None:
         """Show what the file holds by now, as one undo step that touches only what differs."""
         before = {standin: of for standin, of in self.file.standins.items() if standin not in file.text}
-        cursor = QTextCursor(self.editor.document())
-        cursor.beginEditBlock()
-        for start, end, text in edits(self.editor.text(), file.text):
-            cursor.setPosition(start)
-            cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
-            cursor.insertText(text)
-        cursor.endEditBlock()
+        self._become(file.text)
         self.file = replace(file, standins={**before, **file.standins})  # undoing brings back the old ones
         self.banner.hide()
         self.editor.document().setModified(False)
+        self.journal.base(self.path, self.file)
         self.changed.emit()
+
+    def restore(self, rescued: Rescued) -> None:
+        """Show what was not saved, as one undo step on what was."""
+        self.file = rescued.file
+        self._become(rescued.file.text)
+        self.editor.document().setModified(True)
+        self.journal.write()
+        choices = {"Keep": self.banner.hide, "Discard": self._discard}
+        self.banner.tell(f"{self.title} was not saved when Palimpsest ended. This is how it was.", choices)
+
+    def _discard(self) -> None:
+        self.editor.undo()
+        self.banner.hide()
+
+    def _become(self, text: str) -> None:
+        cursor = QTextCursor(self.editor.document())
+        cursor.beginEditBlock()
+        for start, end, put in edits(self.editor.text(), text):
+            cursor.setPosition(start)
+            cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+            cursor.insertText(put)
+        cursor.endEditBlock()
+
+    def let_go(self) -> None:
+        """The page is closed, saved or not."""
+        if self.session:
+            self.session.finish(Verdict.DROP)
+        self.journal.drop()
 
     async def differences(self) -> str:
         """What stands here and on the disk, as a unified diff."""

@@ -25,7 +25,7 @@ from palimpsest.app.document import DocumentError
 from palimpsest.app.encoding import ENCODINGS, Text, label
 from palimpsest.app.highlight import Highlighter
 from palimpsest.app.page import Page
-from palimpsest.app.session import Verdict
+from palimpsest.app.recovery import Recovery
 from palimpsest.app.watch import DiskWatch
 
 LINE_ENDS = {"LF (Unix, macOS)": "\n", "CRLF (Windows)": "\r\n", "CR (old Macintosh)": "\r"}
@@ -60,8 +60,9 @@ class Pages(QTabWidget):
     changed = Signal(Page)  # its title, its state or that it is in front
     menu_wanted = Signal(QContextMenuEvent)
 
-    def __init__(self, parent: QWidget | None = None):
+    def __init__(self, recovery: Recovery | None = None, parent: QWidget | None = None):
         super().__init__(parent)
+        self.recovery = recovery or Recovery()
         self.setDocumentMode(True)
         self.setMovable(True)
         self.setTabsClosable(True)
@@ -87,7 +88,7 @@ class Pages(QTabWidget):
 
     def new(self) -> Page:
         """Add an empty page and show it."""
-        page = Page()
+        page = Page(self.recovery)
         editor = page.editor
         editor.menu_wanted.connect(self.menu_wanted)
         for signal in (page.changed, editor.copyAvailable, editor.undoAvailable, editor.redoAvailable):
@@ -126,6 +127,25 @@ class Pages(QTabWidget):
             page.go_to(line, column)
         return True
 
+    @started
+    async def rescue(self) -> None:
+        """Show what was not saved when the editor ended without being told to."""
+        for rescued in await asyncio.to_thread(self.recovery.left):
+            if not (rescued.path and rescued.path.exists() and await self.open(rescued.path)):
+                page = self.page if self.page.untouched else self.new()
+                page.show_text(rescued.file.holds(""), rescued.path)
+            self.page.restore(rescued)
+            self.recovery.drop(rescued.journal)
+
+    def close_all(self) -> bool:
+        """Let all pages go, after asking about unsaved changes."""
+        if not all(self.may_leave(page) for page in self.all):
+            return False
+        for page in self.all:
+            page.let_go()
+        self.recovery.close()
+        return True
+
     def _add(self, file: Text, path: Path) -> None:
         if not self._page_of(path):  # it may have been opened twice while it was read
             page = self.page if self.page.untouched else self.new()
@@ -151,8 +171,7 @@ class Pages(QTabWidget):
         """Close a page, after asking about unsaved changes; an empty one takes the place of the last."""
         if not self.may_leave(page):
             return False
-        if page.session:
-            page.session.finish(Verdict.DROP)
+        page.let_go()
         if page.path:
             self._watch.forget(page.path)
             self._closed = [*(path for path in self._closed if path != page.path), page.path]

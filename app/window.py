@@ -173,10 +173,4 @@ class Window(QMainWindow):
             self.pages.check()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if all(self.pages.may_leave(page) for page in self.pages.all):
-            for page in self.pages.all:
-                if page.session:
-                    page.session.finish(Verdict.DROP)
-            event.accept()
-        else:
-            event.ignore()
+        event.setAccepted(self.pages.close_all())

@@ -13,7 +13,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("TRITON_INTERPRET", "0" if Path("/dev/nvidia0").exists() else "1")  # before Triton is imported
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for deterministic torch, where there is a GPU
-os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp()  # nothing of a test is left in the user's cache
+os.environ["XDG_CACHE_HOME"] = os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()  # nothing is left in the user's
 
 import pytest
 import torch
@@ -35,7 +35,7 @@ REAL_FILE = Path(threading.__file__).with_name("textwrap.py")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def a_cache_of_our_own():
+def folders_of_our_own():
     yield
     shutil.rmtree(os.environ["XDG_CACHE_HOME"])
 

@@ -16,7 +16,8 @@ def pages(qtbot, run):  # noqa: ARG001  (the loop must exist first)
     pages = Pages()
     qtbot.addWidget(pages)
     pages.show()
-    return pages
+    yield pages
+    pages.recovery.close()
 
 
 @pytest.fixture
