@@ -5,14 +5,18 @@ import asyncio
 import gc
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 
-from palimpsest.app import fill
+from palimpsest.app import fill, resume
+from palimpsest.app.resume import Place
 from palimpsest.app.screen import missing
 from palimpsest.engine import PRECISIONS, EngineError, examine
 
 log = logging.getLogger(__name__)
+
+STDIN = Place("-")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,7 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
         description="An editor in which a diffusion language model on your own machine rewrites text where it stands.",
         epilog="Without a window: palimpsest fill --help, palimpsest doctor --help",
     )
-    parser.add_argument("file", type=Path, nargs="?", metavar="FILE")
+    parser.add_argument("files", type=_place, nargs="*", metavar="FILE[:LINE[:COL]]", help="- is the standard input")
+    parser.add_argument("--wait", action="store_true", help="return when the files are closed, as for $EDITOR")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help=fill.MODEL)
     parser.add_argument("--precision", choices=PRECISIONS, help=fill.PRECISION)
     return edit(parser.parse_args(arguments))
@@ -58,11 +63,13 @@ def edit(args: argparse.Namespace) -> int:
         print(f"palimpsest: {reason}", file=sys.stderr)
         return 1
 
+    from PySide6.QtCore import QByteArray
     from PySide6.QtWidgets import QApplication
     from qasync import QEventLoop
 
     from palimpsest.app.bridge import EngineBridge
     from palimpsest.app.garbage import Collector
+    from palimpsest.app.instance import Instance, hand_over
     from palimpsest.app.window import Window
     from palimpsest.engine import open_backend
 
@@ -70,15 +77,20 @@ def edit(args: argparse.Namespace) -> int:
     app.setApplicationName("palimpsest")
     app.setApplicationDisplayName("Palimpsest")
     app.setStyle("Fusion")
+    typed = sys.stdin.read() if STDIN in args.files else ""
+    places = [place for place in args.files if place != STDIN]
+    if not typed and hand_over(places, args.wait):
+        return 0
     Collector(app)
     with QEventLoop(app) as loop:
         bridge = EngineBridge(lambda: open_backend(checkpoint=args.model, precision=args.precision))
         bridge.loaded.connect(lambda _event: gc.freeze())  # torch's hundred thousand objects never become garbage
         window = Window(bridge)
         sys.excepthook = lambda kind, error, trace: _report(window, kind, error, trace)
-        if args.file:
-            loop.call_soon(window.pages.open, args.file)
-        loop.call_soon(window.pages.rescue)
+        desk = resume.load()
+        window.restoreGeometry(QByteArray.fromBase64(desk.geometry.encode()))
+        Instance(window.pages)
+        loop.call_soon(window.pages.begin, desk, places, typed)
         window.show()
         loop.run_forever()
         loop.run_until_complete(_let_end())
@@ -86,6 +98,15 @@ def edit(args: argparse.Namespace) -> int:
     if not ended:
         os._exit(0)  # a model that is still loading would crash in an interpreter that winds down around it
     return 0
+
+
+def _place(text: str) -> Place:
+    """What the command line names: a file, at a line and column or not."""
+    if text == STDIN.path:
+        return STDIN
+    found = None if Path(text).exists() else re.fullmatch(r"(.+?):(\d+)(?::(\d+))?:?", text)
+    name, line, column = found.groups() if found else (text, None, None)
+    return Place(str(Path(name).absolute()), int(line or 1), int(column or 1))
 
 
 async def _let_end() -> None:

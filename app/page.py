@@ -15,6 +15,7 @@ from palimpsest.app.editor import Editor
 from palimpsest.app.encoding import Text
 from palimpsest.app.highlight import Highlighter
 from palimpsest.app.recovery import Journal, Recovery, Rescued
+from palimpsest.app.resume import Place
 from palimpsest.app.session import FillSession, Verdict
 from palimpsest.app.utf16 import units
 
@@ -23,6 +24,7 @@ class Page(QWidget):
     """Shows a file, or an untitled text, to edit."""
 
     changed = Signal()  # its title, or whether it is modified
+    closed = Signal()
 
     def __init__(self, recovery: Recovery, parent: QWidget | None = None):
         super().__init__(parent)
@@ -42,6 +44,12 @@ class Page(QWidget):
     @property
     def title(self) -> str:
         return self.path.name if self.path else "Untitled"
+
+    @property
+    def place(self) -> Place:
+        """Where the caret is in which file."""
+        caret = self.editor.textCursor()
+        return Place(str(self.path or ""), caret.blockNumber() + 1, caret.positionInBlock() + 1)
 
     @property
     def modified(self) -> bool:
@@ -131,6 +139,7 @@ class Page(QWidget):
         if self.session:
             self.session.finish(Verdict.DROP)
         self.journal.drop()
+        self.closed.emit()
 
     async def differences(self) -> str:
         """What stands here and on the disk, as a unified diff."""

@@ -21,11 +21,12 @@ from PySide6.QtWidgets import (
 )
 
 from palimpsest.app import document
-from palimpsest.app.document import DocumentError
+from palimpsest.app.document import DocumentError, clean
 from palimpsest.app.encoding import ENCODINGS, Text, label
 from palimpsest.app.highlight import Highlighter
 from palimpsest.app.page import Page
 from palimpsest.app.recovery import Recovery
+from palimpsest.app.resume import Desk, Place
 from palimpsest.app.watch import DiskWatch
 
 LINE_ENDS = {"LF (Unix, macOS)": "\n", "CRLF (Windows)": "\r\n", "CR (old Macintosh)": "\r"}
@@ -104,7 +105,7 @@ class Pages(QTabWidget):
             self.open(Path(name))
 
     @started
-    async def open(self, path: Path, line: int = 0, column: int = 1) -> bool:
+    async def open(self, path: Path, line: int = 0, column: int = 1) -> Page | None:
         """Show the file, in the page that has it already, in an untouched one or in a new one; a file that is not there
         yet begins empty. When it cannot be read, say why and change nothing."""
         path = path.absolute()
@@ -114,7 +115,7 @@ class Pages(QTabWidget):
                 file = Text("") if missing else await asyncio.to_thread(document.load, path)
             except DocumentError as error:
                 self.told.emit(str(error))
-                return False
+                return None
             self._add(file, path)
             if missing:
                 self.told.emit(f"{path.name} is a new file; saving makes it")
@@ -125,16 +126,17 @@ class Pages(QTabWidget):
         self.setCurrentWidget(page)
         if line:
             page.go_to(line, column)
-        return True
+        return page
 
     @started
     async def rescue(self) -> None:
         """Show what was not saved when the editor ended without being told to."""
         for rescued in await asyncio.to_thread(self.recovery.left):
-            if not (rescued.path and rescued.path.exists() and await self.open(rescued.path)):
+            page = await self.open(rescued.path) if rescued.path and rescued.path.exists() else None
+            if page is None:
                 page = self.page if self.page.untouched else self.new()
                 page.show_text(rescued.file.holds(""), rescued.path)
-            self.page.restore(rescued)
+            page.restore(rescued)
             self.recovery.drop(rescued.journal)
 
     def close_all(self) -> bool:
@@ -145,6 +147,42 @@ class Pages(QTabWidget):
             page.let_go()
         self.recovery.close()
         return True
+
+    @started
+    async def open_for(self, places: list[Place], closed: Callable[[], object] | None = None) -> None:
+        """Open files for another start of the editor, and come to the front; ``closed()`` when none of them is open."""
+        pages = [await self.open(Path(place.path), place.line, place.column) for place in places]
+        self.window().show()
+        self.window().raise_()
+        self.window().activateWindow()
+        waiting = {page for page in self.all if page in pages}  # not closed already
+
+        def one_less(page: Page) -> None:
+            waiting.discard(page)
+            if not waiting and closed:
+                closed()
+
+        for page in waiting:
+            page.closed.connect(functools.partial(one_less, page))
+        if not waiting and closed:
+            closed()
+
+    def desk(self, geometry: str) -> Desk:
+        """What is open now."""
+        files = [page for page in self.all if page.path]
+        front = files.index(self.page) if self.page in files else 0
+        return Desk([page.place for page in files], front, geometry)
+
+    @started
+    async def begin(self, desk: Desk, places: list[Place], typed: str) -> None:
+        """Show what was asked for at the start, else what was open last; and what was not saved."""
+        for place in places or [place for place in desk.places if Path(place.path).is_file()]:
+            await self.open(Path(place.path), place.line, place.column)
+        if not places and desk.front < len(desk.places):
+            self.setCurrentWidget(self._page_of(Path(desk.places[desk.front].path)) or self.page)
+        if typed:
+            (self.page if self.page.untouched else self.new()).editor.insertPlainText(clean(typed))
+        await self.rescue()
 
     def _add(self, file: Text, path: Path) -> None:
         if not self._page_of(path):  # it may have been opened twice while it was read

@@ -4,7 +4,7 @@ from PySide6.QtCore import QEvent
 from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QGuiApplication
 from PySide6.QtWidgets import QInputDialog, QMainWindow, QVBoxLayout, QWidget
 
-from palimpsest.app import actions
+from palimpsest.app import actions, resume
 from palimpsest.app.askbar import AskBar
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.editor import Editor
@@ -173,4 +173,7 @@ class Window(QMainWindow):
             self.pages.check()
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        desk = self.pages.desk(self.saveGeometry().toBase64().toStdString())
         event.setAccepted(self.pages.close_all())
+        if event.isAccepted():
+            resume.save(desk)

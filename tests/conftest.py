@@ -146,7 +146,7 @@ def discard(window):
 
 async def opened(window, path):
     """Was the file opened?"""
-    return await window.pages.open(path)
+    return await window.pages.open(path) is not None
 
 
 async def until(condition) -> None:

@@ -17,6 +17,8 @@ def pages(qtbot, run):  # noqa: ARG001  (the loop must exist first)
     qtbot.addWidget(pages)
     pages.show()
     yield pages
+    for page in pages.all:
+        page.let_go()
     pages.recovery.close()
 
 
