@@ -8,7 +8,7 @@ depend on. Reported:
 ceilings       bytes copied per second, and bf16 operations per second, measured here
 errors         each kernel against its twin in plain torch on random inputs: the greatest difference over
                the greatest value
-steps          ms of a captured step in a whole fill, by precision, width and batch; bytes and operations it needs at
+steps          ms of a captured step in a fill of 16, by precision, width and batch; bytes and operations it needs at
                the least, and its time over that of the ceilings
 parts          ms of all layers' experts and of the sampler, launched one by one, and what a whole captured step takes
                beside those
@@ -21,6 +21,7 @@ peak_mb        most memory held, with 8,192 tokens read
 import gc
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -43,6 +44,7 @@ from palimpsest.engine.training.architecture import VISION
 from palimpsest.engine.weights import SHIPPED
 
 RUNS = 20
+WALK = 16  # steps of a fill that is timed
 WIDTHS, BATCHES = (32, 64, 128, 256), (1, 4, 8)
 STEPS = (8, 12, 16, 24, 48)
 PREFIXES = (512, 2048, 8192)
@@ -211,7 +213,7 @@ def prepared(model: Model, batch: int, width: int, length: int, predict: Predict
     canvas = Canvas(ids, free, torch.where(free, 0, -1))
     prefix = _read(model, length)
     step = Step(model, batch, width, length, predict)
-    step.begin(prefix, model.schedule, 0)
+    step.begin(prefix, replace(model.schedule, max_steps=WALK), 0)
     return step, begin(canvas, model.vocabulary, step.generator)
 
 
@@ -231,8 +233,7 @@ def steps(model: Model, precision: str, ceiling: dict, predict: Predict, widths=
     for width in widths:
         for batch in batches:
             step, state = prepared(model, batch, width, PREFIX, predict)
-            count = model.schedule.max_steps  # the last one runs nothing ahead
-            ms = clock(lambda step=step, state=state, count=count: _walk(step, state, count), model.device, 3) / count
+            ms = clock(lambda step=step, state=state: _walk(step, state), model.device, 3) / WALK
             size, operations = needs(model, shapes, batch * width)
             floor = max(size / ceiling["copy_tb_per_s"], operations / ceiling["matmul_tflop_per_s"]) / 1e9
             found[f"{precision} {width}x{batch}"] = {
@@ -242,8 +243,8 @@ def steps(model: Model, precision: str, ceiling: dict, predict: Predict, widths=
     return found
 
 
-def _walk(step: Step, state: State, count: int) -> None:
-    for _ in range(count):
+def _walk(step: Step, state: State) -> None:
+    for _ in range(WALK):  # the last one runs nothing ahead
         state = step(state)
 
 

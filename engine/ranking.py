@@ -17,7 +17,7 @@ from palimpsest.engine.denoise import State
 from palimpsest.engine.model import Model
 from palimpsest.engine.request import Alternative
 
-OWN = 0.5  # what the log-probability of the written counts beside that of what follows it
+OWN = 0.3  # what the log-probability of the written counts beside that of what follows it
 LAST = 1e6  # nats
 SAME = 0.9  # of difflib's ratio over words: alternatives whose holes are all as like as this are one
 

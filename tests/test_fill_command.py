@@ -113,9 +113,7 @@ def test_what_cannot_be_done_is_one_sentence(file, capsys, arguments, sentence):
     ("data", "sentence"),
     [
         (None, "cannot be opened: No such file"),
-        (b"caf\xe9\n", "is not UTF-8 text (byte 3)"),
-        (b"a\r\nb\nc\r\n", "mixes line ends"),
-        (b"a\0b", "U+0000"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "holds binary data"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path, capsys, data, sentence):
@@ -126,6 +124,17 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path, capsys, data, sent
     assert sentence in capsys.readouterr().err
     if data is not None:
         assert path.read_bytes() == data
+
+
+@pytest.mark.parametrize("rest", [b"\ny = 'caf\xe9'\n", b"\r\ny = 2\nz = 3\r\n", b"\ny = '\0'\n"])
+def test_any_text_is_written_back_as_it_was_but_for_the_hole(tmp_path, rest):
+    path = tmp_path / "file.py"
+    path.write_bytes(b"x = " + rest)
+    assert main(["fill", str(path), "--at", "1:5", "--to", "1:5", "--write", "--seed", "1"]) == 0
+    data = path.read_bytes()
+    assert data.startswith(b"x = ")
+    assert data.endswith(rest)
+    assert len(data) > len(b"x = " + rest)
 
 
 def test_several_holes_are_filled_and_written_together(file, capsys):
