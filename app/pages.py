@@ -2,10 +2,8 @@
 
 import asyncio
 import functools
-import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QContextMenuEvent
@@ -27,31 +25,10 @@ from palimpsest.app.highlight import Highlighter
 from palimpsest.app.page import Page
 from palimpsest.app.recovery import Recovery
 from palimpsest.app.resume import Desk, Place
+from palimpsest.app.tasks import started
 from palimpsest.app.watch import DiskWatch
 
 LINE_ENDS = {"LF (Unix, macOS)": "\n", "CRLF (Windows)": "\r\n", "CR (old Macintosh)": "\r"}
-
-
-def started(method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., asyncio.Task]:
-    """The coroutine as a task that is under way when the call returns; its errors reach the excepthook."""
-
-    @functools.wraps(method)
-    def start(*args: Any) -> asyncio.Task:
-        task = asyncio.ensure_future(method(*args))
-        _tasks.add(task)
-        task.add_done_callback(_ended)
-        return task
-
-    return start
-
-
-_tasks: set[asyncio.Task] = set()  # the event loop itself would let them be collected
-
-
-def _ended(task: asyncio.Task) -> None:
-    _tasks.discard(task)
-    if not task.cancelled() and (error := task.exception()):
-        sys.excepthook(type(error), error, error.__traceback__)
 
 
 class Pages(QTabWidget):
@@ -60,6 +37,8 @@ class Pages(QTabWidget):
     told = Signal(str)  # something about a file, for the user
     changed = Signal(Page)  # its title, its state or that it is in front
     menu_wanted = Signal(QContextMenuEvent)
+    edited = Signal()  # the text of any page
+    scrolled = Signal()
 
     def __init__(self, recovery: Recovery | None = None, parent: QWidget | None = None):
         super().__init__(parent)
@@ -92,6 +71,8 @@ class Pages(QTabWidget):
         page = Page(self.recovery)
         editor = page.editor
         editor.menu_wanted.connect(self.menu_wanted)
+        editor.textChanged.connect(self.edited)
+        editor.verticalScrollBar().valueChanged.connect(lambda _value: self.scrolled.emit())
         for signal in (page.changed, editor.copyAvailable, editor.undoAvailable, editor.redoAvailable):
             signal.connect(lambda _state=None: self._dress(page))
         self.setCurrentIndex(self.addTab(page, page.title))

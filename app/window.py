@@ -8,6 +8,7 @@ from palimpsest.app import actions, resume
 from palimpsest.app.askbar import AskBar
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.editor import Editor
+from palimpsest.app.find import FindBar
 from palimpsest.app.page import Page
 from palimpsest.app.pages import Pages
 from palimpsest.app.session import FillSession, Verdict, around
@@ -24,11 +25,13 @@ class Window(QMainWindow):
         super().__init__()
         self._bridge, self._options = bridge, options or Options()
         self.pages, self.ask_bar, self.status = Pages(), AskBar(), StatusBar()
+        self.find_bar = FindBar(lambda: self.editor)
         middle = QWidget()
         column = QVBoxLayout(middle)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.pages)
+        column.addWidget(self.find_bar)
         column.addWidget(self.ask_bar)
         self.setCentralWidget(middle)
         self.setStatusBar(self.status)
@@ -37,8 +40,11 @@ class Window(QMainWindow):
         self.pages.changed.connect(self._dress)
         self.pages.currentChanged.connect(self._switched)
         self.pages.menu_wanted.connect(self._show_menu)
+        self.pages.edited.connect(self._find_again)
+        self.pages.scrolled.connect(self.find_bar.mark)
         self.ask_bar.asked.connect(self.rewrite)
-        self.ask_bar.closed.connect(lambda: self.editor.setFocus())
+        for bar in (self.ask_bar, self.find_bar):
+            bar.closed.connect(lambda: self.editor.setFocus())
         self.status.encoding_wanted.connect(self.pages.ask_reopen)
         self.status.line_ends_wanted.connect(self.pages.ask_line_ends)
         QGuiApplication.clipboard().dataChanged.connect(self._refresh)
@@ -147,7 +153,12 @@ class Window(QMainWindow):
 
     # The window
 
+    def _find_again(self) -> None:
+        if not self.find_bar.isHidden():
+            self.find_bar.search(False)
+
     def _switched(self) -> None:
+        self._find_again()
         self.status.ended()
         if self.page.session and self.page.session.last:
             self.status.report(self.page.session.last)

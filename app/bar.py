@@ -1,0 +1,34 @@
+"""A bar under the text that takes the keys while it is open."""
+
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QWidget
+
+
+class Bar(QWidget):
+    """Hidden until opened; Esc closes it."""
+
+    closed = Signal()
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.hide()
+
+    def event(self, event: QEvent) -> bool:
+        # In the bar Esc and Tab are the bar's, not the verdict on a draft.
+        keys = (Qt.Key.Key_Escape, Qt.Key.Key_Tab)
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride and event.key() in keys:
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self.shut()
+        else:
+            super().keyPressEvent(event)
+
+    def shut(self) -> None:
+        """Hide the bar and let the text have the keys again."""
+        self.hide()
+        self.closed.emit()

@@ -1,0 +1,28 @@
+"""Coroutines that are started and not waited for."""
+
+import asyncio
+import functools
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+_running: set[asyncio.Task] = set()  # the event loop itself would let them be collected
+
+
+def started(method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., asyncio.Task]:
+    """The coroutine as a task that is under way when the call returns; its errors reach the excepthook."""
+
+    @functools.wraps(method)
+    def start(*args: Any) -> asyncio.Task:
+        task = asyncio.ensure_future(method(*args))
+        _running.add(task)
+        task.add_done_callback(_ended)
+        return task
+
+    return start
+
+
+def _ended(task: asyncio.Task) -> None:
+    _running.discard(task)
+    if not task.cancelled() and (error := task.exception()):
+        sys.excepthook(type(error), error, error.__traceback__)
