@@ -120,6 +120,13 @@ class Prefix:
             start = _first_seen(layer.keys.shape[2], window)
             layer.keys, layer.values = layer.keys[:, :, start:], layer.values[:, :, start:]
 
+    def without_last(self) -> "Prefix":
+        """The same without its last token; where a window ends, what is seen begins one token later."""
+        view = copy(self)
+        view.length -= 1
+        view.layers = [self.Seen(layer.keys[:, :, :-1], layer.values[:, :, :-1]) for layer in self.layers]
+        return view
+
     def seen_by(self, batch: int) -> "Prefix":
         """The same for a batch of canvases."""
         view, size = copy(self), (batch, -1, -1, -1)

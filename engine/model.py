@@ -133,12 +133,15 @@ class Model:
 
     @torch.inference_mode()
     def likelihood(self, prefix: Prefix, ids: Tensor, weight: Tensor) -> Tensor:
-        """The log-probabilities of the tokens ``ids`` (B T, without the first) behind ``prefix``, each given those
-        before it, as the encoder reads them; their sum by ``weight`` (B T). B"""
+        """The log-probabilities of the tokens ``ids`` (B T), of which the first is the last of ``prefix``, each but that
+        one given those before it, as the encoder reads them; their sum by ``weight`` (B T). B"""
         encoder: Any = self.network.model.encoder.language_model
-        masks = self._masks(prefix.length, ids.shape[1])
-        positions = self._positions(prefix.length, ids.shape[1])
-        hidden = self.layers(encoder, encoder.embed_tokens(ids), positions, masks, prefix.seen_by(len(ids)))
+        behind, count = prefix.without_last(), ids.shape[1]
+        windows = {SLIDING: self._text_config.sliding_window, FULL: None}
+        known = {kind: layer.keys.shape[2] for kind, layer in zip(self._kinds, behind.layers, strict=True)}
+        masks = {kind: self._mask(known[kind], count, windows[kind]) for kind in known}
+        positions = self._positions(behind.length, count)
+        hidden = self.layers(encoder, encoder.embed_tokens(ids), positions, masks, behind.seen_by(len(ids)))
         weight = weight[:, 1:]
         counted = weight > 0
         log_probabilities = self._logits(encoder.norm(hidden[:, :-1][counted])).log_softmax(-1)

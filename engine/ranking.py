@@ -17,13 +17,13 @@ from palimpsest.engine.denoise import State
 from palimpsest.engine.model import Model
 from palimpsest.engine.request import Alternative
 
-OWN = 0.3  # what the log-probability of the written counts beside that of what follows it
+OWN = 0.1  # what the log-probability of the written counts beside that of what follows it
 LAST = 1e6  # nats
 SAME = 0.9  # of difflib's ratio over words: alternatives whose holes are all as like as this are one
 
 
-def judge(model: Model, prefix: Prefix, canvas: Canvas) -> Callable[[State], Tensor]:
-    """How good candidates on ``canvas`` are: the log-probability of what is pinned behind the first hole, and OWN times
+def judge(model: Model, prefix: Prefix, last: int, canvas: Canvas) -> Callable[[State], Tensor]:
+    """How good candidates on ``canvas`` behind ``prefix``, which ends with the token ``last``, are: the log-probability of what is pinned behind the first hole, and OWN times
     that of what is written, as the encoder reads both from left to right. B
 
     By what follows alone, nearly any well-formed text would do; with its own share in full, the shortest would win.
@@ -41,8 +41,8 @@ def judge(model: Model, prefix: Prefix, canvas: Canvas) -> Callable[[State], Ten
             nothing.append(not model.detokenizer.text(tokens[free & kept].tolist()).strip())
             weight = torch.where(free, OWN, 1.0)
             weight[: int(holes[0])] = 0
-            ids.append(tokens[kept])
-            counted.append(weight[kept])
+            ids.append(torch.cat([tokens.new_tensor([last]), tokens[kept]]))
+            counted.append(torch.cat([weight.new_zeros(1), weight[kept]]))
         padded = (pad_sequence(rows, batch_first=True).to(model.device) for rows in (ids, counted))
         return (model.likelihood(prefix, *padded).cpu() - LAST * torch.tensor(nothing)).to(state.best.device)
 

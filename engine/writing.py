@@ -192,7 +192,7 @@ class Writing:
             view = yield from self._shelf.read(prefix)
             batch = canvas.repeated(keep)
             left = min(len(batch.ids), keep * SPARE) if keep > 1 else 1
-            race = Race(left, ranking.judge(self._model, view, batch))
+            race = Race(left, ranking.judge(self._model, view, prefix[-1], batch))
             earlier, ended = answers[0] if answers else None, []
             for state in self._denoise(view, batch, race):
                 # The leader is shown, and once one has ended that one, not whoever leads those that are left.

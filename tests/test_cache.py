@@ -142,3 +142,16 @@ def test_short_prefixes(tiny, count):
     assert prefix.length == count
     canvas = torch.arange(30, 46)[None]
     assert tiny.decode(prefix, canvas, torch.ones_like(canvas, dtype=torch.bool), None).isfinite().all()
+
+
+@pytest.mark.parametrize("count", [1, 5, 100])
+def test_the_likelihood_is_that_of_every_token_behind_the_prefix(tiny, count):
+    before, after = [i % 900 + 50 for i in range(count)], [7, 300, 301]
+    prefix, _ = drained(tiny.shelf().read(before))
+    ids, weight = torch.tensor([[before[-1], *after]] * 2), torch.tensor([[0.0, 1.0, 0.5, 0.0]] * 2)
+    encoder = tiny.network.model.encoder.language_model
+    with torch.inference_mode():
+        hidden = encoder(input_ids=torch.tensor([before + after])).last_hidden_state
+        told = tiny._logits(hidden[0, count - 1 : -1]).log_softmax(-1).gather(1, torch.tensor(after)[:, None])
+    expected = told[0, 0] + 0.5 * told[1, 0]
+    torch.testing.assert_close(tiny.likelihood(prefix, ids, weight), expected.expand(2), rtol=1e-3, atol=1e-3)
