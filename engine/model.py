@@ -133,8 +133,8 @@ class Model:
 
     @torch.inference_mode()
     def likelihood(self, prefix: Prefix, ids: Tensor, weight: Tensor) -> Tensor:
-        """The log-probabilities of the tokens ``ids`` (B T), of which the first is the last of ``prefix``, each but that
-        one given those before it, as the encoder reads them; their sum by ``weight`` (B T). B"""
+        """The log-probabilities of the tokens ``ids`` (B T), of which the first is the last of ``prefix``: each but it
+        given those before it, as the encoder reads them; their sum by ``weight`` (B T). B"""
         encoder: Any = self.network.model.encoder.language_model
         behind, count = prefix.without_last(), ids.shape[1]
         windows = {SLIDING: self._text_config.sliding_window, FULL: None}

@@ -23,8 +23,9 @@ SAME = 0.9  # of difflib's ratio over words: alternatives whose holes are all as
 
 
 def judge(model: Model, prefix: Prefix, last: int, canvas: Canvas) -> Callable[[State], Tensor]:
-    """How good candidates on ``canvas`` behind ``prefix``, which ends with the token ``last``, are: the log-probability of what is pinned behind the first hole, and OWN times
-    that of what is written, as the encoder reads both from left to right. B
+    """How good candidates on ``canvas`` behind ``prefix``, which ends with the token ``last``, are: the log-probability
+    of what is pinned behind the first hole, and OWN times that of what is written, as the encoder reads both from left
+    to right. B
 
     By what follows alone, nearly any well-formed text would do; with its own share in full, the shortest would win.
     One that writes nothing comes last.

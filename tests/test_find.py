@@ -22,7 +22,7 @@ def bar(qtbot, run):  # noqa: ARG001  (the loop must exist first)
     editor.put(TEXT)
     window.resize(700, 400)
     window.show()
-    yield bar
+    yield bar  # noqa: PT022  (the window must outlive the test)
 
 
 @pytest.fixture
