@@ -33,7 +33,7 @@ class Banner(QFrame):
         return {button.text(): button for button in self._buttons}
 
     def tell(self, message: str, choices: Mapping[str, Callable[[], object]]) -> None:
-        """Show ``message`` with a button for each choice; any but one that opens something closes the banner."""
+        """Show ``message`` with a button for each choice; what is chosen closes the banner or not."""
         for button in self._buttons:
             button.deleteLater()
         self._buttons = []

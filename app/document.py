@@ -23,15 +23,6 @@ class Stamp:
     file: int  # its number there
 
 
-# What Qt would show as a line's end or use as its own mark, and so not give back.
-_FOREIGN = {"\r": "\n", "\u2028": "\n", "\u2029": "\n", "\0": "", "\ufdd0": "", "\ufdd1": ""}
-
-
-def clean(text: str) -> str:
-    """``text`` from outside as a document can hold it: every line end ``\\n``, no characters of Qt's own use."""
-    return text.replace("\r\n", "\n").translate(str.maketrans(_FOREIGN))
-
-
 def stamp(path: Path) -> Stamp | None:
     """The state of the file on the disk now; None where there is none."""
     try:

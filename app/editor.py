@@ -1,5 +1,7 @@
 """The text widget: keys, margins, painting; asks, never decides."""
 
+from collections.abc import Iterable
+
 from PySide6.QtCore import QEvent, QMimeData, Qt, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
@@ -9,13 +11,14 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QResizeEvent,
+    QTextCursor,
     QTextDocument,
     QTextOption,
 )
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
-from palimpsest.app.document import clean
 from palimpsest.app.drafts import DraftLayer, DraftLayout
+from palimpsest.app.encoding import clean
 from palimpsest.app.span import Span, stretch
 
 PROSE = {".md", ".markdown", ".txt", ".rst"}
@@ -59,6 +62,16 @@ class Editor(QPlainTextEdit):
     def text(self) -> str:
         """The whole text with ``\n`` line ends, no-break spaces kept."""
         return stretch(self.document(), 0, self.document().characterCount() - 1)
+
+    def change(self, edits: Iterable[tuple[int, int, str]]) -> None:
+        """Put texts in place of stretches (UTF-16 units), from the last to the first, as one undo step."""
+        cursor = QTextCursor(self.document())
+        cursor.beginEditBlock()
+        for start, end, text in edits:
+            cursor.setPosition(start)
+            cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+            cursor.insertText(text)
+        cursor.endEditBlock()
 
     def selection(self) -> Span:
         """The selected stretch, or the empty one at the caret."""

@@ -42,7 +42,8 @@ ENCODINGS = {
 _LAST = ("cp1252", "latin-1")  # what any bytes are taken for in the end
 _SAMPLE = 1 << 18  # bytes that the encoding is guessed from
 
-# What stands for a character that cannot be in an editor's text: its picture, if the file does not hold that itself.
+# What Qt would show as a line's end or use as its own mark, and so not give back, and beside other line ends "\n". What
+# stands for each in a text: its picture, if the file does not hold that itself.
 _PICTURES = {
     "\r": "\u240d",
     "\n": "\u240a",
@@ -108,6 +109,14 @@ class Text:
     def encoded(self, encoding: str) -> "Text":
         """The same text in another encoding, with a mark where nothing else would tell it."""
         return replace(self, encoding=encoding, bom=encoding.startswith(("utf-16", "utf-32")), guessed=False)
+
+
+def clean(text: str) -> str:
+    """``text`` from outside as a document can hold it: every line end ``\\n``, no characters of Qt's own use."""
+    text = text.replace("\r\n", "\n")
+    for character in _PICTURES.keys() - {"\n"}:
+        text = text.replace(character, "\n" if character in "\r\u2028\u2029" else "")
+    return text
 
 
 def label(encoding: str) -> str:

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QKeyEvent, QTextCharFormat, QTextCursor
+from PySide6.QtGui import QColor, QKeyEvent, QTextCharFormat
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QTextEdit, QToolButton, QWidget
 from shiboken6 import isValid
 
@@ -24,7 +24,7 @@ class FindBar(Bar):
     def __init__(self, editor: Callable[[], Editor], parent: QWidget | None = None):
         super().__init__(parent)
         self._editor = editor
-        self._searches = self._told_of = 0
+        self._searches = 0
         self._found: list[Found] = []
         self._starts: list[int] = []
         self._within: Span | None = None
@@ -114,7 +114,6 @@ class FindBar(Bar):
             self._problem = ""
         if number != self._searches:
             return
-        self._told_of = number
         self._found = [Found(f.start + offset, f.end + offset, f.text, f.instead) for f in found]
         self._starts = [one.start for one in self._found]
         if go and self._found:
@@ -140,14 +139,8 @@ class FindBar(Bar):
     def replace_all(self) -> None:
         """Replace all places as one undo step."""
         if self._found:
-            cursor = QTextCursor(self._editor().document())
-            cursor.beginEditBlock()
-            for one in reversed(self._found):
-                cursor.setPosition(one.start)
-                cursor.setPosition(one.end, QTextCursor.MoveMode.KeepAnchor)
-                cursor.insertText(one.instead)
-            cursor.endEditBlock()
             count = len(self._found)
+            self._editor().change((one.start, one.end, one.instead) for one in reversed(self._found))
             self.search(False).add_done_callback(lambda _task: self.told.setText(f"{count} replaced"))
 
     def shut(self) -> None:

@@ -89,10 +89,11 @@ def edit(args: argparse.Namespace) -> int:
         sys.excepthook = lambda kind, error, trace: _report(window, kind, error, trace)
         desk = resume.load()
         window.restoreGeometry(QByteArray.fromBase64(desk.geometry.encode()))
-        Instance(window.pages)
+        instance = Instance(window.pages)
         loop.call_soon(window.pages.begin, desk, places, typed)
         window.show()
         loop.run_forever()
+        instance.close()  # files handed over from now on would be lost
         loop.run_until_complete(_let_end())
         ended = bridge.close()
     if not ended:

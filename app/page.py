@@ -105,7 +105,7 @@ class Page(QWidget):
     def take(self, file: Text) -> None:
         """Show what the file holds by now, as one undo step that touches only what differs."""
         before = {standin: of for standin, of in self.file.standins.items() if standin not in file.text}
-        self._become(file.text)
+        self.editor.change(edits(self.editor.text(), file.text))
         self.file = replace(file, standins={**before, **file.standins})  # undoing brings back the old ones
         self.banner.hide()
         self.editor.document().setModified(False)
@@ -115,7 +115,7 @@ class Page(QWidget):
     def restore(self, rescued: Rescued) -> None:
         """Show what was not saved, as one undo step on what was."""
         self.file = rescued.file
-        self._become(rescued.file.text)
+        self.editor.change(edits(self.editor.text(), rescued.file.text))
         self.editor.document().setModified(True)
         self.journal.write()
         choices = {"Keep": self.banner.hide, "Discard": self._discard}
@@ -124,15 +124,6 @@ class Page(QWidget):
     def _discard(self) -> None:
         self.editor.undo()
         self.banner.hide()
-
-    def _become(self, text: str) -> None:
-        cursor = QTextCursor(self.editor.document())
-        cursor.beginEditBlock()
-        for start, end, put in edits(self.editor.text(), text):
-            cursor.setPosition(start)
-            cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
-            cursor.insertText(put)
-        cursor.endEditBlock()
 
     def let_go(self) -> None:
         """The page is closed, saved or not."""

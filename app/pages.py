@@ -19,8 +19,8 @@ from PySide6.QtWidgets import (
 )
 
 from palimpsest.app import document
-from palimpsest.app.document import DocumentError, clean
-from palimpsest.app.encoding import ENCODINGS, Text, label
+from palimpsest.app.document import DocumentError
+from palimpsest.app.encoding import ENCODINGS, Text, clean, label
 from palimpsest.app.highlight import Highlighter
 from palimpsest.app.page import Page
 from palimpsest.app.recovery import Recovery
@@ -124,10 +124,14 @@ class Pages(QTabWidget):
         """Let all pages go, after asking about unsaved changes."""
         if not all(self.may_leave(page) for page in self.all):
             return False
+        self.let_go()
+        return True
+
+    def let_go(self) -> None:
+        """The window closes, whatever was saved."""
         for page in self.all:
             page.let_go()
         self.recovery.close()
-        return True
 
     @started
     async def open_for(self, places: list[Place], closed: Callable[[], object] | None = None) -> None:

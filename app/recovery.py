@@ -64,7 +64,7 @@ class Recovery:
     def left(self) -> list[Rescued]:
         """What earlier runs that did not end well have left, the oldest first; theirs is ours to drop from now on."""
         names = []
-        for folder in self._home.iterdir():
+        for folder in self._home.glob("*"):  # none where it could not be made
             if folder != self.folder and self._lock(folder):
                 names += folder.glob("*.jsonl")
         return [found for name in sorted(names, key=lambda name: name.stat().st_mtime_ns) if (found := read(name))]

@@ -137,9 +137,9 @@ class Model:
         given those before it, as the encoder reads them; their sum by ``weight`` (B T). B"""
         encoder: Any = self.network.model.encoder.language_model
         behind, count = prefix.without_last(), ids.shape[1]
-        windows = {SLIDING: self._text_config.sliding_window, FULL: None}
-        known = {kind: layer.keys.shape[2] for kind, layer in zip(self._kinds, behind.layers, strict=True)}
-        masks = {kind: self._mask(known[kind], count, windows[kind]) for kind in known}
+        layers = zip(self._kinds, behind.layers, self.windows, strict=True)
+        seen = {kind: (layer.keys.shape[2], window) for kind, layer, window in layers}
+        masks = {kind: self._mask(known, count, window) for kind, (known, window) in seen.items()}
         positions = self._positions(behind.length, count)
         hidden = self.layers(encoder, encoder.embed_tokens(ids), positions, masks, behind.seen_by(len(ids)))
         weight = weight[:, 1:]

@@ -22,6 +22,7 @@ from tokenizers import Tokenizer
 from transformers import DiffusionGemmaForBlockDiffusion
 
 from palimpsest.app.bridge import EngineBridge
+from palimpsest.app.pages import Pages
 from palimpsest.app.window import Window
 from palimpsest.engine import Done, Options, open_backend
 from palimpsest.engine.model import load_model
@@ -136,6 +137,15 @@ def window(qtbot, run):
     discard(window)
     window.close()
     bridge.close()
+
+
+@pytest.fixture
+def pages(qtbot, run):  # noqa: ARG001  (the loop must exist first)
+    """Tabs without a window around them."""
+    pages = Pages()
+    qtbot.addWidget(pages)
+    yield pages
+    pages.let_go()
 
 
 def discard(window):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from palimpsest.app.document import DocumentError, clean, load, save, stamp
-from palimpsest.app.encoding import Text
+from palimpsest.app.document import DocumentError, load, save, stamp
+from palimpsest.app.encoding import Text, clean
 
 
 def test_saving_writes_the_link_s_target_and_keeps_its_mode(tmp_path):

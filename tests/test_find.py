@@ -5,6 +5,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from conftest import until
+from palimpsest.app import tasks
 from palimpsest.app.editor import Editor
 from palimpsest.app.find import FindBar
 
@@ -32,7 +33,7 @@ def sought(bar, run):
     async def story(do):
         before = bar._searches
         do()
-        await until(lambda: bar._searches > before and bar._told_of == bar._searches)
+        await until(lambda: bar._searches > before and not tasks._running)
 
     return lambda do: run(story(do))
 

@@ -16,16 +16,6 @@ SECOND = "import sys; from palimpsest.app import main; sys.exit(main.main(sys.ar
 
 
 @pytest.fixture
-def pages(qtbot, run):  # noqa: ARG001  (the loop must exist first)
-    pages = Pages()
-    qtbot.addWidget(pages)
-    yield pages
-    for page in pages.all:
-        page.let_go()
-    pages.recovery.close()
-
-
-@pytest.fixture
 def listening(pages):
     instance = Instance(pages)
     yield pages
@@ -111,9 +101,7 @@ def test_what_was_open_is_open_again(pages, run, tmp_path, monkeypatch):
     assert resume.load().geometry == "geometry"
     again.turn(-1)
     assert again.page.path == names[1]
-    for page in again.all:
-        page.let_go()
-    again.recovery.close()
+    again.let_go()
     again.deleteLater()
 
 

@@ -7,19 +7,7 @@ from PySide6.QtGui import QTextCursor
 from PySide6.QtWidgets import QInputDialog, QMessageBox, QPlainTextEdit
 
 from conftest import until
-from palimpsest.app.pages import Pages
 from palimpsest.app.statusbar import StatusBar
-
-
-@pytest.fixture
-def pages(qtbot, run):  # noqa: ARG001  (the loop must exist first)
-    pages = Pages()
-    qtbot.addWidget(pages)
-    pages.show()
-    yield pages
-    for page in pages.all:
-        page.let_go()
-    pages.recovery.close()
 
 
 @pytest.fixture

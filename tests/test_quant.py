@@ -86,7 +86,7 @@ def test_which_weight_takes_which_format(name, formats):
     assert tuple(quant.format_of(name, precision) for precision in PRECISIONS) == formats
 
 
-@pytest.mark.parametrize(("precision", "agreeing", "longer"), [("fp8", 0.88, 1.2), ("int4", 0.85, 1.5)])
+@pytest.mark.parametrize(("precision", "agreeing", "longer"), [("fp8", 0.88, 1.2), ("int4", 0.85, 1.3)])
 def test_the_whole_model_packed_beside_itself(mini, precision, agreeing, longer):
     """The likeliest tokens agree on fixed canvases, and fills take hardly more steps."""
     packed = load_model(precision=precision)
@@ -110,11 +110,18 @@ def likeliest(model):
 
 
 def steps(model):
-    """Mean denoising steps of twelve fills."""
+    """Mean denoising steps of fills of several texts: of a single one they differ by half between the formats."""
     backend = LocalBackend()
     backend.use(model)
     fills = [
-        Fill("def area(width, height):\n    ", "\n\n\nprint(area(2, 3))\n", options=Options(seed=seed, length=8))
-        for seed in range(12)
+        Fill(before, after, options=Options(seed=seed, length=8))
+        for before, after in (
+            ("def area(width, height):\n    ", "\n\n\nprint(area(2, 3))\n"),
+            ("import os\n\n\ndef names(folder):\n    return ", "\n"),
+            ("The old man looked at the ", ", and said nothing.\n"),
+            ("class Point:\n    def __init__(self, x, y):\n        self.x = ", "\n        self.y = y\n"),
+            ("for line in lines:\n    if ", ":\n        continue\n    print(line)\n"),
+        )
+        for seed in range(6)
     ]
     return sum(answered(backend, fill)[1].steps for fill in fills) / len(fills)

@@ -182,9 +182,7 @@ def crashed(tmp_path, qtbot, run):
 
     yield crash
     for pages in alive:
-        for page in pages.all:
-            page.let_go()
-        pages.recovery.close()
+        pages.let_go()
 
 
 def test_a_file_and_an_untitled_text_are_rescued(crashed, tmp_path):
@@ -250,8 +248,7 @@ def test_a_running_editor_s_texts_are_its_own(tmp_path, qtbot, run):
     other = Recovery(tmp_path)
     assert other.left() == []
     other.close()
-    pages.page.let_go()
-    recovery.close()
+    pages.let_go()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -261,6 +258,15 @@ def test_a_journal_that_cannot_be_written_is_logged(tmp_path, caplog):
     recovery.append(tmp_path / "nowhere" / "x.jsonl", "text")
     recovery.close()
     assert "would not outlive a crash" in caplog.text
+
+
+@pytest.mark.logs_errors
+def test_without_a_folder_for_journals_there_is_still_an_editor(tmp_path, caplog):
+    (tmp_path / "state").write_text("in the way")
+    recovery = Recovery(tmp_path / "state" / "unsaved")
+    assert "nothing unsaved will outlive a crash" in caplog.text
+    assert recovery.left() == []
+    recovery.close()
 
 
 def test_half_a_line_at_the_end_is_left_out(tmp_path):
