@@ -21,7 +21,6 @@ from PySide6.QtWidgets import (
 from palimpsest.app import document
 from palimpsest.app.document import DocumentError
 from palimpsest.app.encoding import ENCODINGS, Text, clean, label
-from palimpsest.app.highlight import Highlighter
 from palimpsest.app.page import Page
 from palimpsest.app.recovery import Recovery
 from palimpsest.app.resume import Desk, Place
@@ -294,7 +293,6 @@ class Pages(QTabWidget):
         shown.setObjectName("differences")
         shown.setFont(page.editor.font())
         shown.setLineWrapMode(shown.LineWrapMode.NoWrap)
-        Highlighter(shown.document(), "diff", "friendly")
         QVBoxLayout(dialog).addWidget(shown)
         dialog.resize(760, 480)
         dialog.show()
