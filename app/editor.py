@@ -11,11 +11,12 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QResizeEvent,
+    QTextCharFormat,
     QTextCursor,
     QTextDocument,
     QTextOption,
 )
-from PySide6.QtWidgets import QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QWidget
 
 from palimpsest.app.drafts import DraftLayer, DraftLayout
 from palimpsest.app.encoding import clean
@@ -34,6 +35,7 @@ class Editor(QPlainTextEdit):
         super().__init__(parent)
         self.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self._document: QTextDocument | None = None  # ours to delete, unlike the one Qt began with
+        self._marks: dict[str, list[QTextEdit.ExtraSelection]] = {}
         self.put("")
 
     def put(self, text: str) -> None:
@@ -45,6 +47,7 @@ class Editor(QPlainTextEdit):
         document.setPlainText(text)
         document.setModified(False)
         before, self._document = self._document, document
+        self._marks = {}
         self.setDocument(document)
         if before:
             before.deleteLater()
@@ -72,6 +75,16 @@ class Editor(QPlainTextEdit):
             cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
             cursor.insertText(text)
         cursor.endEditBlock()
+
+    def mark(self, kind: str, places: Iterable[tuple[int, int]], look: QTextCharFormat) -> None:
+        """Give these stretches (UTF-16 units) a look, in place of those of the same ``kind``; not part of the text."""
+        self._marks[kind] = marks = []
+        for start, end in places:
+            mark = QTextEdit.ExtraSelection()
+            mark.cursor = Span(self.document(), start, end).cursor()
+            mark.format = look
+            marks.append(mark)
+        self.setExtraSelections([mark for kind in self._marks.values() for mark in kind])
 
     def selection(self) -> Span:
         """The selected stretch, or the empty one at the caret."""

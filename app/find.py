@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QKeyEvent, QTextCharFormat
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QTextEdit, QToolButton, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QToolButton, QWidget
 from shiboken6 import isValid
 
 from palimpsest.app.bar import Bar
@@ -206,20 +206,15 @@ class FindBar(Bar):
     def mark(self) -> None:
         """Mark the places that are on the screen."""
         editor = self._editor()
-        if self._marked is not editor and self._marked and isValid(self._marked):
-            self._marked.setExtraSelections([])
-        self._marked = editor
         look = QTextCharFormat()
         look.setBackground(LOOK)
+        if self._marked is not editor and self._marked and isValid(self._marked):
+            self._marked.mark("found", [], look)
+        self._marked = editor
         first = editor.firstVisibleBlock().position()
         last = editor.cursorForPosition(editor.viewport().rect().bottomRight()).position()
-        marks = []
-        for one in self._found[max(0, bisect_left(self._starts, first) - 1) : bisect_left(self._starts, last + 1)]:
-            mark = QTextEdit.ExtraSelection()
-            mark.cursor = Span(editor.document(), one.start, one.end).cursor()
-            mark.format = look
-            marks.append(mark)
-        editor.setExtraSelections(marks)
+        shown = self._found[max(0, bisect_left(self._starts, first) - 1) : bisect_left(self._starts, last + 1)]
+        editor.mark("found", [(one.start, one.end) for one in shown], look)
 
 
 def _short(text: str) -> str:

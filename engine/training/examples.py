@@ -19,7 +19,7 @@ POSITIONS = 384  # of all canvases of a document together, or one canvas
 LEAST_BEFORE = 12  # tokens
 MOST_SLACK = 32  # tokens; what a hole of unknown length is offered
 SEVERAL = 0.75  # share of canvases with more than one hole
-REWRITES = 0.15  # share of documents that begin with an instruction
+REWRITES = 0.35  # share of documents that begin with an instruction
 MARKS = ("<|channel>", "<channel|>")  # where the text behind the hole begins, and where the hole's own, left to right
 FOLLOWING = 64  # tokens behind the hole that the left-to-right model is told
 
