@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu
 
+from palimpsest.app import lines
+
 if TYPE_CHECKING:
     from palimpsest.app.window import Window
 
@@ -47,6 +49,12 @@ COMMANDS = [
     Command("&Edit", "R&eplace…", "Ctrl+H", lambda w: w.find_bar.open(replacing=True)),
     Command("&Edit", "Find &next", "F3", lambda w: w.find_bar.next(), lambda w: w.find_bar.isVisible()),
     Command("&Edit", "Find pre&vious", "Shift+F3", lambda w: w.find_bar.previous(), lambda w: w.find_bar.isVisible()),
+    Command("&Lines", "Move &up", "Alt+Up", lambda w: lines.move(w.editor, down=False)),
+    Command("&Lines", "Move &down", "Alt+Down", lambda w: lines.move(w.editor, down=True)),
+    Command("&Lines", "Du&plicate", "Ctrl+Shift+D", lambda w: lines.duplicate(w.editor)),
+    Command("&Lines", "&Indent", "Ctrl+]", lambda w: lines.indent(w.editor)),
+    Command("&Lines", "D&edent", "Ctrl+[", lambda w: lines.dedent(w.editor)),
+    Command("&Lines", "&Comment or not", "Ctrl+/", lambda w: lines.toggle_comments(w.editor)),
     Command("&Go", "&Line…", "Ctrl+G", lambda w: w.ask_line()),
     Command("&Go", "&Next tab", "Ctrl+PgDown", lambda w: w.pages.turn(1)),
     Command("&Go", "&Previous tab", "Ctrl+PgUp", lambda w: w.pages.turn(-1)),

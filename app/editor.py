@@ -10,6 +10,7 @@ from PySide6.QtGui import (
     QKeySequence,
     QPainter,
     QPaintEvent,
+    QPalette,
     QResizeEvent,
     QTextCharFormat,
     QTextCursor,
@@ -18,11 +19,12 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QWidget
 
+from palimpsest.app import brackets, lines
 from palimpsest.app.drafts import DraftLayer, DraftLayout
 from palimpsest.app.encoding import clean
+from palimpsest.app.margin import Margin
 from palimpsest.app.span import Span, stretch
 
-PROSE = {".md", ".markdown", ".txt", ".rst"}
 LONG_LINE = 10_000  # characters: beyond, wrapping at words would make every key take seconds
 
 
@@ -36,6 +38,9 @@ class Editor(QPlainTextEdit):
         self.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self._document: QTextDocument | None = None  # ours to delete, unlike the one Qt began with
         self._marks: dict[str, list[QTextEdit.ExtraSelection]] = {}
+        self.suffix = ""
+        self._margin = Margin(self)
+        self.cursorPositionChanged.connect(self._mark_caret)
         self.put("")
 
     def put(self, text: str) -> None:
@@ -56,10 +61,14 @@ class Editor(QPlainTextEdit):
         long = max(map(len, text.split("\n"))) > LONG_LINE
         mode = QTextOption.WrapMode.WrapAnywhere if long else QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere
         self.setWordWrapMode(mode)
+        self.indentation = lines.indentation(text)
+        self._margin.fit()
+        self._mark_caret()
 
-    def wrap(self, suffix: str) -> None:
-        """Wrap lines or not, as a file of that ``suffix`` is prose or code."""
-        wraps = suffix in PROSE
+    def suit(self, suffix: str) -> None:
+        """Wrap, indent and comment lines as in a file of that ``suffix``."""
+        self.suffix = suffix
+        wraps = suffix in lines.PROSE - {""}
         self.setLineWrapMode(self.LineWrapMode.WidgetWidth if wraps else self.LineWrapMode.NoWrap)
 
     def text(self) -> str:
@@ -108,6 +117,15 @@ class Editor(QPlainTextEdit):
             # Qt would insert U+2028, which no text file means.
             self.textCursor().insertBlock()
             self.ensureCursorVisible()
+        elif event.matches(QKeySequence.StandardKey.InsertParagraphSeparator):
+            lines.begin_line(self)
+        elif event.key() == Qt.Key.Key_Backtab:
+            lines.dedent(self)
+        elif event.key() == Qt.Key.Key_Tab and not event.modifiers():
+            if len(lines.touched(self)) > 1:
+                lines.indent(self)
+            else:
+                self.insertPlainText(lines.to_next_stop(self))
         else:
             super().keyPressEvent(event)
 
@@ -123,9 +141,21 @@ class Editor(QPlainTextEdit):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self._margin.fit()
         self.drafts.refresh()
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         if not self.textCursor().hasSelection():
             self.setTextCursor(self.cursorForPosition(event.pos()))
         self.menu_wanted.emit(event)
+
+    def _mark_caret(self) -> None:
+        """Show the caret's line, and the brackets there."""
+        caret, ink = self.textCursor(), self.palette().color(QPalette.ColorRole.Text)
+        line, bracket = QTextCharFormat(), QTextCharFormat()
+        line.setProperty(QTextCharFormat.Property.FullWidthSelection, True)
+        for look, share in ((line, 0.05), (bracket, 0.2)):
+            ink.setAlphaF(share)
+            look.setBackground(ink)
+        self.mark("line", [(caret.position(), caret.position())], line)
+        self.mark("brackets", brackets.pair(caret), bracket)

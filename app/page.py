@@ -74,7 +74,7 @@ class Page(QWidget):
         """From now on this is the file ``path``: colours and wrapping are as its name asks for."""
         self.path = path
         suffix = path.suffix.lower() if path else ""
-        self.editor.wrap(suffix)
+        self.editor.suit(suffix)
         shown = self.editor.document()
         for old in shown.findChildren(Highlighter):
             old.setDocument(None)

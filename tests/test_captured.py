@@ -105,8 +105,14 @@ def test_a_fill_by_captured_steps(mini):
     backend.use(mini)
     backend._steps = captured.Steps(mini, uniform)
     for fill in (
-        Fill("def area(width, height):\n    return ", "\n", options=Options(seed=1, alternatives=2)),
-        Fill("def area(", "\n", selected="width", further=(Hole("):\n    return ", "width"),), options=Options(seed=2)),
+        Fill("def area(width, height):\n    return ", "\n", options=Options(seed=1, alternatives=2, length=8)),
+        Fill(
+            "def area(",
+            "\n",
+            selected="width",
+            further=(Hole("):\n    return ", "width"),),
+            options=Options(seed=2, max_steps=12),
+        ),
         Fill("import os\n", "", options=Options(seed=3, length=300, max_steps=4)),
     ):
         progress, done = answered(backend, fill)

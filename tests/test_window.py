@@ -152,7 +152,7 @@ def test_tab_waits_for_the_finished_draft_and_indents_without_one(window, run, q
         window.drop()
         window.editor.moveCursor(QTextCursor.MoveOperation.Start)
         press(qtbot, window, Qt.Key.Key_Tab)
-        assert window.editor.text() == "\t" + ORIGINAL
+        assert window.editor.text() == "    " + ORIGINAL
 
     run(story())
 
