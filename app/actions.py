@@ -55,6 +55,11 @@ COMMANDS = [
     Command("&Lines", "&Indent", "Ctrl+]", lambda w: lines.indent(w.editor)),
     Command("&Lines", "D&edent", "Ctrl+[", lambda w: lines.dedent(w.editor)),
     Command("&Lines", "&Comment or not", "Ctrl+/", lambda w: lines.toggle_comments(w.editor)),
+    Command("&View", "&Commands…", "Ctrl+Shift+P", lambda w: w.show_palette()),
+    Command("&View", "&Bigger text", Key.ZoomIn, lambda w: w.pages.zoom(1)),
+    Command("&View", "&Smaller text", Key.ZoomOut, lambda w: w.pages.zoom(-1)),
+    Command("&View", "&Text as it was", "Ctrl+0", lambda w: w.pages.zoom(0)),
+    Command("&View", "&Wrap lines or not", "Alt+Z", lambda w: w.editor.toggle_wrap()),
     Command("&Go", "&Line…", "Ctrl+G", lambda w: w.ask_line()),
     Command("&Go", "&Next tab", "Ctrl+PgDown", lambda w: w.pages.turn(1)),
     Command("&Go", "&Previous tab", "Ctrl+PgUp", lambda w: w.pages.turn(-1)),
@@ -73,6 +78,7 @@ def build(window: "Window") -> tuple[list[QAction], QMenu]:
     for command in COMMANDS:
         action = QAction(command.label, window)
         action.setShortcut(QKeySequence(command.keys))
+        action.setData(command.menu)
         action.triggered.connect(lambda _checked=False, do=command.do: do(window))
         if command.menu not in menus:
             menus[command.menu] = window.menuBar().addMenu(command.menu)

@@ -25,6 +25,7 @@ from palimpsest.app.encoding import clean
 from palimpsest.app.margin import Margin
 from palimpsest.app.span import Span, stretch
 
+LEAST = 5  # points: smaller text cannot be read
 LONG_LINE = 10_000  # characters: beyond, wrapping at words would make every key take seconds
 
 
@@ -39,7 +40,7 @@ class Editor(QPlainTextEdit):
         self._document: QTextDocument | None = None  # ours to delete, unlike the one Qt began with
         self._marks: dict[str, list[QTextEdit.ExtraSelection]] = {}
         self.suffix = ""
-        self._margin = Margin(self)
+        self._margin = Margin(self)  # pyright: ignore[reportArgumentType]  (as in window.py)
         self.cursorPositionChanged.connect(self._mark_caret)
         self.put("")
 
@@ -57,12 +58,11 @@ class Editor(QPlainTextEdit):
         if before:
             before.deleteLater()
         self.drafts = DraftLayer(self, layout)
-        self.setTabStopDistance(4 * self.fontMetrics().horizontalAdvance(" "))
         long = max(map(len, text.split("\n"))) > LONG_LINE
         mode = QTextOption.WrapMode.WrapAnywhere if long else QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere
         self.setWordWrapMode(mode)
         self.indentation = lines.indentation(text)
-        self._margin.fit()
+        self._fit_font()
         self._mark_caret()
 
     def suit(self, suffix: str) -> None:
@@ -70,6 +70,25 @@ class Editor(QPlainTextEdit):
         self.suffix = suffix
         wraps = suffix in lines.PROSE - {""}
         self.setLineWrapMode(self.LineWrapMode.WidgetWidth if wraps else self.LineWrapMode.NoWrap)
+
+    def toggle_wrap(self) -> None:
+        """Break long lines at the window's edge, or no longer."""
+        wraps = self.lineWrapMode() == self.LineWrapMode.WidgetWidth
+        self.setLineWrapMode(self.LineWrapMode.NoWrap if wraps else self.LineWrapMode.WidgetWidth)
+        self.drafts.refresh()
+
+    def enlarge(self, points: int) -> None:
+        """Show the text so many points bigger than the system's."""
+        font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
+        font.setPointSize(max(LEAST, font.pointSize() + points))
+        self.setFont(font)
+        self.document().setDefaultFont(font)
+        self._fit_font()
+
+    def _fit_font(self) -> None:
+        self.setTabStopDistance(4 * self.fontMetrics().horizontalAdvance(" "))
+        self._margin.fit()
+        self.drafts.refresh()
 
     def text(self) -> str:
         """The whole text with ``\n`` line ends, no-break spaces kept."""
@@ -117,16 +136,7 @@ class Editor(QPlainTextEdit):
             # Qt would insert U+2028, which no text file means.
             self.textCursor().insertBlock()
             self.ensureCursorVisible()
-        elif event.matches(QKeySequence.StandardKey.InsertParagraphSeparator):
-            lines.begin_line(self)
-        elif event.key() == Qt.Key.Key_Backtab:
-            lines.dedent(self)
-        elif event.key() == Qt.Key.Key_Tab and not event.modifiers():
-            if len(lines.touched(self)) > 1:
-                lines.indent(self)
-            else:
-                self.insertPlainText(lines.to_next_stop(self))
-        else:
+        elif not lines.press(self, event):  # pyright: ignore[reportArgumentType]  (as in window.py)
             super().keyPressEvent(event)
 
     def insertFromMimeData(self, source: QMimeData) -> None:

@@ -4,7 +4,8 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from PySide6.QtGui import QTextBlock, QTextCursor
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeyEvent, QKeySequence, QTextBlock, QTextCursor
 
 from palimpsest.app.span import stretch
 from palimpsest.app.utf16 import units
@@ -113,7 +114,8 @@ def toggle_comments(editor: "Editor") -> None:
             start = block.position() + depth
             edits.append((start, start + len(mark) + blank, ""))
     else:
-        edits = [(block.position() + min(depths),) * 2 + (mark + " ",) for block in blocks]
+        places = [block.position() + min(depths) for block in blocks]
+        edits = [(place, place, mark + " ") for place in places]
     _reselect(editor, edits)
 
 
@@ -134,6 +136,32 @@ def begin_line(editor: "Editor") -> None:
     caret.endEditBlock()
     editor.setTextCursor(caret)
     editor.ensureCursorVisible()
+
+
+def press(editor: "Editor", event: QKeyEvent) -> bool:
+    """Was it a key that begins, indents or dedents lines? If so, it is done."""
+    if event.matches(QKeySequence.StandardKey.InsertParagraphSeparator):
+        begin_line(editor)
+    elif event.key() == Qt.Key.Key_Backtab:
+        dedent(editor)
+    elif event.key() == Qt.Key.Key_Tab and not event.modifiers():
+        if len(touched(editor)) > 1:
+            indent(editor)
+        else:
+            editor.insertPlainText(_to_next_stop(editor))
+    else:
+        return False
+    return True
+
+
+def _to_next_stop(editor: "Editor") -> str:
+    if editor.indentation == "\t":
+        return "\t"
+    caret = editor.textCursor()
+    block = editor.document().findBlock(caret.selectionStart())
+    column = units(stretch(editor.document(), block.position(), caret.selectionStart()))
+    width = len(editor.indentation)
+    return " " * (width - column % width)
 
 
 def _next_item(item: re.Match[str]) -> str:
@@ -178,14 +206,3 @@ def _reselect(editor: "Editor", edits: list[tuple[int, int, str]]) -> None:
         caret.setPosition(start)
         caret.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
         editor.setTextCursor(caret)
-
-
-def to_next_stop(editor: "Editor") -> str:
-    """What Tab types at the caret."""
-    if editor.indentation == "\t":
-        return "\t"
-    caret = editor.textCursor()
-    block = editor.document().findBlock(caret.selectionStart())
-    column = units(stretch(editor.document(), block.position(), caret.selectionStart()))
-    width = len(editor.indentation)
-    return " " * (width - column % width)

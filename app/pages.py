@@ -45,6 +45,7 @@ class Pages(QTabWidget):
         self.setDocumentMode(True)
         self.setMovable(True)
         self.setTabsClosable(True)
+        self._bigger = 0  # points
         self._closed: list[Path] = []  # the last one last
         self._watch = DiskWatch(self)
         self._watch.changed.connect(self._changed_on_disk)
@@ -69,6 +70,7 @@ class Pages(QTabWidget):
         """Add an empty page and show it."""
         page = Page(self.recovery)
         editor = page.editor
+        editor.enlarge(self._bigger)
         editor.menu_wanted.connect(self.menu_wanted)
         editor.textChanged.connect(self.edited)
         editor.verticalScrollBar().valueChanged.connect(lambda _value: self.scrolled.emit())
@@ -184,6 +186,12 @@ class Pages(QTabWidget):
     def turn(self, by: int) -> None:
         """Show the page so many tabs further on, around the end."""
         self.setCurrentIndex((self.currentIndex() + by) % self.count())
+
+    def zoom(self, by: int) -> None:
+        """Make the text of all pages so many points bigger; 0: as it was."""
+        self._bigger = self._bigger + by if by else 0
+        for page in self.all:
+            page.editor.enlarge(self._bigger)
 
     @property
     def can_reopen(self) -> bool:

@@ -1,6 +1,6 @@
 """The main window: the open files, menus, the ask bar and the status bar."""
 
-from PySide6.QtCore import QEvent
+from PySide6.QtCore import QEvent, QPoint
 from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QGuiApplication
 from PySide6.QtWidgets import QInputDialog, QMainWindow, QVBoxLayout, QWidget
 
@@ -11,6 +11,7 @@ from palimpsest.app.editor import Editor
 from palimpsest.app.find import FindBar
 from palimpsest.app.page import Page
 from palimpsest.app.pages import Pages
+from palimpsest.app.palette import Palette
 from palimpsest.app.session import FillSession, Verdict, around
 from palimpsest.app.statusbar import StatusBar
 from palimpsest.engine import Event, Failed, Fill, Options, Ready, RequestError
@@ -76,6 +77,14 @@ class Window(QMainWindow):
         if chosen and line.strip().isdecimal():
             self.page.go_to(int(line), int(column) if column.strip().isdecimal() else 1)
             self.editor.setFocus()
+
+    def show_palette(self) -> None:
+        """Offer all that can be done now, by its name."""
+        self._refresh()
+        palette = Palette(self._actions, self)
+        palette.move(self.mapToGlobal(QPoint((self.width() - palette.width()) // 2, self.menuBar().height())))
+        palette.show()
+        palette.wanted.setFocus()
 
     # Fills
 
