@@ -1,6 +1,6 @@
 """The table of commands; menus, shortcuts and the context menu read it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from palimpsest.app.window import Window
 
 Key = QKeySequence.StandardKey
+Listed = Callable[["Window"], Iterable[tuple[str, Callable[[], object]]]]
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,13 @@ class Command:
     do: Callable[["Window"], object]
     when: Callable[["Window"], bool] = lambda _window: True
     in_context: bool = False
+    listed: Listed | None = None  # a submenu takes its place; this tells what is in it
 
 
 COMMANDS = [
     Command("&File", "&New", Key.New, lambda w: w.pages.new()),
     Command("&File", "&Open…", Key.Open, lambda w: w.pages.ask_open()),
+    Command("&File", "Open r&ecent", "", lambda w: w.show_recent(), listed=lambda w: w.recent),
     Command("&File", "Reopen c&losed", "Ctrl+Shift+T", lambda w: w.pages.reopen_closed(), lambda w: w.pages.can_reopen),
     Command("&File", "&Save", Key.Save, lambda w: w.pages.save()),
     Command("&File", "Save &as…", "Ctrl+Shift+S", lambda w: w.pages.ask_save_as()),
@@ -76,7 +79,7 @@ def build(window: "Window") -> tuple[list[QAction], QMenu]:
     context = QMenu(window)
     actions = []
     for command in COMMANDS:
-        action = QAction(command.label, window)
+        action = _submenu(window, command.label, command.listed) if command.listed else QAction(command.label, window)
         action.setShortcut(QKeySequence(command.keys))
         action.setData(command.menu)
         action.triggered.connect(lambda _checked=False, do=command.do: do(window))
@@ -87,6 +90,18 @@ def build(window: "Window") -> tuple[list[QAction], QMenu]:
             context.addAction(action)
         actions.append(action)
     return actions, context
+
+
+def _submenu(window: "Window", label: str, listed: Listed) -> QAction:
+    menu = QMenu(label, window)
+
+    def show() -> None:
+        menu.clear()
+        for name, do in listed(window):
+            menu.addAction(name.replace("&", "&&"), do)
+
+    menu.aboutToShow.connect(show)
+    return menu.menuAction()
 
 
 def update(window: "Window", actions: list[QAction]) -> None:

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from palimpsest.app import document
+from palimpsest.app import document, recent
 from palimpsest.app.document import DocumentError
 from palimpsest.app.encoding import ENCODINGS, Text, clean, label
 from palimpsest.app.page import Page
@@ -104,6 +104,7 @@ class Pages(QTabWidget):
             elif file.guessed:
                 name = label(file.encoding)
                 self.told.emit(f"Read as {name}; if it looks wrong, File ▸ Reopen with encoding…")
+        recent.add(path)
         page = self._page_of(path) or self.page
         self.setCurrentWidget(page)
         if line:
@@ -234,6 +235,7 @@ class Pages(QTabWidget):
             return False
         if before and before != self.page.path:
             self._watch.forget(before)
+        recent.add(path.absolute())
         return True
 
     def ask_save_with(self) -> None:

@@ -1,11 +1,9 @@
 """What was open when the editor was closed is open again at the next start."""
 
-import json
 import logging
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
-from platformdirs import user_state_path
+from palimpsest.app import state
 
 log = logging.getLogger(__name__)
 
@@ -28,17 +26,11 @@ class Desk:
     geometry: str = ""
 
 
-def _file() -> Path:
-    return user_state_path("palimpsest") / "session.json"
-
-
 def load() -> Desk:
     """The desk as it was left; an empty one at the first start, or when it cannot be read."""
     try:
-        told = json.loads(_file().read_text("utf-8"))
-        return Desk(**told | {"places": [Place(**place) for place in told["places"]]})
-    except FileNotFoundError:
-        pass
+        told = state.read("session")
+        return Desk(**told | {"places": [Place(**place) for place in told["places"]]}) if told is not None else Desk()
     except (OSError, ValueError, TypeError, KeyError) as error:
         log.warning("what was open last cannot be told: %s", error)
     return Desk()
@@ -46,10 +38,4 @@ def load() -> Desk:
 
 def save(desk: Desk) -> None:
     """Remember ``desk``."""
-    try:
-        _file().parent.mkdir(parents=True, exist_ok=True)
-        part = _file().with_suffix(".part")
-        part.write_text(json.dumps(asdict(desk)), "utf-8")
-        part.replace(_file())
-    except OSError as error:
-        log.warning("what is open cannot be remembered: %s", error)
+    state.write("session", asdict(desk))

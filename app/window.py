@@ -1,10 +1,13 @@
 """The main window: the open files, menus, the ask bar and the status bar."""
 
+from collections.abc import Callable, Iterable
+from functools import partial
+
 from PySide6.QtCore import QEvent, QPoint
 from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QGuiApplication
-from PySide6.QtWidgets import QInputDialog, QMainWindow, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QInputDialog, QMainWindow, QMenu, QVBoxLayout, QWidget
 
-from palimpsest.app import actions, resume
+from palimpsest.app import actions, recent, resume
 from palimpsest.app.askbar import AskBar
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.editor import Editor
@@ -67,6 +70,19 @@ class Window(QMainWindow):
     @property
     def has_file(self) -> bool:
         return self.page.path is not None
+
+    @property
+    def recent(self) -> Iterable[tuple[str, Callable[[], object]]]:
+        """The files opened lately, and how to open them."""
+        for path in recent.files():
+            yield f"{path.name}  ({path.parent})", partial(self.pages.open, path)
+
+    def show_recent(self) -> None:
+        """Let the user choose one of the files opened lately."""
+        menu = QMenu(self)
+        for label, do in self.recent:
+            menu.addAction(label.replace("&", "&&"), do)
+        menu.popup(self.mapToGlobal(self.rect().center()))
 
     def ask_line(self) -> None:
         """Go where the user says."""
