@@ -193,18 +193,18 @@ class Writing:
             batch = canvas.repeated(keep)
             left = min(len(batch.ids), keep * SPARE) if keep > 1 else 1
             race = Race(left, ranking.judge(self._model, view, prefix[-1], batch))
-            earlier, ended = answers[0] if answers else None, []
+            earlier, answers = answers[0] if answers else None, []
             for state in self._denoise(view, batch, race):
-                # The leader is shown, and once one has ended that one, not whoever leads those that are left.
-                shown = self._answer(batch, ended[0] if ended else state).behind(earlier)
+                over = state.finished | (state.number == most_steps)
+                for ended in map(state.only, over.nonzero()):
+                    score = race.judge(ended).item() if len(batch.ids) > 1 else 0.0
+                    answers.append(self._answer(batch, ended, score).behind(earlier))
+                answers.sort(key=lambda answer: answer.score, reverse=True)
                 if state.number:
+                    # The leader is shown, and once some have ended the best of those.
+                    shown = answers[0] if answers else self._answer(batch, state).behind(earlier)
                     self._steps += 1
                     yield Draft(self._written(shown), self._steps, most_steps * len(canvases))
-                over = state.finished | (state.number == most_steps)
-                ended += [state.only(row) for row in over.nonzero()]
-            scores = [race.judge(state).item() for state in ended] if len(ended) > 1 else [0.0]
-            answers = [self._answer(batch, *found).behind(earlier) for found in zip(ended, scores, strict=True)]
-            answers = sorted(answers, key=lambda answer: answer.score, reverse=True)
             prefix = prefix + [index for index in answers[0].canvas if index not in self._unwritten]
             if not self._fill.further and any(index in self._model.ends for index in answers[0].ids):
                 break
