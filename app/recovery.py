@@ -7,6 +7,7 @@ its file is written, then every change. Drafts are no changes.
 import json
 import logging
 import os
+import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -67,7 +68,7 @@ class Recovery:
         for folder in self._home.glob("*"):  # none where it could not be made
             if folder != self.folder and self._lock(folder):
                 names += folder.glob("*.jsonl")
-        return [found for name in sorted(names, key=lambda name: name.stat().st_mtime_ns) if (found := read(name))]
+        return [found for name in sorted(names, key=lambda name: name.name) if (found := read(name))]
 
     def close(self) -> None:
         """Write what is to be written, and end."""
@@ -104,7 +105,7 @@ class Journal(QObject):
     def __init__(self, document: QTextDocument, recovery: Recovery):
         super().__init__(document)
         self._document, self._recovery = document, recovery
-        self._name = recovery.folder / f"{uuid.uuid4().hex}.jsonl"
+        self._name = recovery.folder / f"{time.time_ns()}-{uuid.uuid4().hex}.jsonl"
         self._path: Path | None = None
         self._file = Text("")
         self._changes: list[str] = []
