@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from palimpsest.app.window import Window
 
 Key = QKeySequence.StandardKey
-Listed = Callable[["Window"], Iterable[tuple[str, Callable[[], object]]]]
+Choices = Iterable[tuple[str, Callable[[], object]]]
+Listed = Callable[["Window"], Choices]
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,15 @@ def build(window: "Window") -> tuple[list[QAction], QMenu]:
 
 def _submenu(window: "Window", label: str, listed: Listed) -> QAction:
     menu = QMenu(label, window)
-
-    def show() -> None:
-        menu.clear()
-        for name, do in listed(window):
-            menu.addAction(name.replace("&", "&&"), do)
-
-    menu.aboutToShow.connect(show)
+    menu.aboutToShow.connect(lambda: offer(menu, listed(window)))
     return menu.menuAction()
+
+
+def offer(menu: QMenu, choices: Choices) -> None:
+    """Put the choices into the menu, in place of what is there."""
+    menu.clear()
+    for name, do in choices:
+        menu.addAction(name.replace("&", "&&"), do)
 
 
 def update(window: "Window", actions: list[QAction]) -> None:

@@ -25,7 +25,6 @@ from palimpsest.app.encoding import clean
 from palimpsest.app.margin import Margin
 from palimpsest.app.span import Span, stretch
 
-LEAST = 5  # points: smaller text cannot be read
 LONG_LINE = 10_000  # characters: beyond, wrapping at words would make every key take seconds
 
 
@@ -80,7 +79,7 @@ class Editor(QPlainTextEdit):
     def enlarge(self, points: int) -> None:
         """Show the text so many points bigger than the system's."""
         font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
-        font.setPointSize(max(LEAST, font.pointSize() + points))
+        font.setPointSize(font.pointSize() + points)
         self.setFont(font)
         self.document().setDefaultFont(font)
         self._fit_font()

@@ -8,7 +8,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence, QTextBlock, QTextCursor
 
 from palimpsest.app.span import stretch
-from palimpsest.app.utf16 import units
 
 if TYPE_CHECKING:
     from palimpsest.app.editor import Editor
@@ -33,7 +32,7 @@ SLASHES = {
     ".tsx",
 }
 COMMENTS = dict.fromkeys(HASH, "#") | dict.fromkeys(SLASHES, "//") | dict.fromkeys((".lua", ".sql", ".hs"), "--")
-SAMPLE = 2000  # lines that the file's indentation is told from
+SAMPLE = 100_000  # characters that the file's indentation is told from
 ITEM = re.compile(r"(\s*)(?:([-*+])|(\d+)([.)]))(\s+)(\[[ xX]\]\s+)?")
 
 
@@ -41,7 +40,7 @@ def indentation(text: str) -> str:
     """What one level of the text is indented with: the step between lines that is seen most often, else four blanks."""
     steps: Counter[str] = Counter()
     before = 0
-    for line in text.split("\n", SAMPLE)[:SAMPLE]:
+    for line in text[:SAMPLE].split("\n"):
         if line.startswith("\t"):
             steps["\t"] += 1
         elif line.strip():
@@ -93,7 +92,7 @@ def indent(editor: "Editor") -> None:
 
 def dedent(editor: "Editor") -> None:
     """Take one level of indentation from the selected lines."""
-    level = len(editor.indentation.replace("\t", " " * 4))
+    level = len(editor.indentation.expandtabs(4))
     edits = []
     for block in touched(editor):
         found = re.match(rf"\t| {{1,{level}}}", block.text())
@@ -107,8 +106,8 @@ def toggle_comments(editor: "Editor") -> None:
     mark = COMMENTS.get(editor.suffix, "#")
     blocks = [block for block in touched(editor) if block.text().strip()]
     depths = [len(block.text()) - len(block.text().lstrip()) for block in blocks]
-    edits = []
     if all(block.text().startswith(mark, depth) for block, depth in zip(blocks, depths, strict=True)):
+        edits = []
         for block, depth in zip(blocks, depths, strict=True):
             blank = block.text().startswith(" ", depth + len(mark))
             start = block.position() + depth
@@ -158,8 +157,7 @@ def _to_next_stop(editor: "Editor") -> str:
     if editor.indentation == "\t":
         return "\t"
     caret = editor.textCursor()
-    block = editor.document().findBlock(caret.selectionStart())
-    column = units(stretch(editor.document(), block.position(), caret.selectionStart()))
+    column = caret.selectionStart() - editor.document().findBlock(caret.selectionStart()).position()
     width = len(editor.indentation)
     return " " * (width - column % width)
 
@@ -187,22 +185,20 @@ def _shift(editor: "Editor", edits: list[tuple[int, int, str]], by: int) -> None
     anchor, position = caret.anchor() + by, caret.position() + by
     editor.change(edits)
     end = editor.document().characterCount() - 1  # the selection may have ended behind a line's end that is none now
-    caret.setPosition(min(anchor, end))
-    caret.setPosition(min(position, end), QTextCursor.MoveMode.KeepAnchor)
-    editor.setTextCursor(caret)
+    _select(editor, min(anchor, end), min(position, end))
     editor.ensureCursorVisible()
 
 
 def _reselect(editor: "Editor", edits: list[tuple[int, int, str]]) -> None:
     """Make the edits, which come first to last; the same lines stay selected."""
-    selected = editor.textCursor().hasSelection()
-    first, count = editor.document().findBlock(editor.textCursor().selectionStart()), len(touched(editor))
-    number = first.blockNumber()
+    selected, blocks = editor.textCursor().hasSelection(), touched(editor)
     editor.change(reversed(edits))
     if selected:
-        blocks = [editor.document().findBlockByNumber(number + index) for index in range(count)]
-        start, end = _ends(blocks)
-        caret = editor.textCursor()
-        caret.setPosition(start)
-        caret.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
-        editor.setTextCursor(caret)
+        _select(editor, *_ends(blocks))
+
+
+def _select(editor: "Editor", anchor: int, position: int) -> None:
+    caret = editor.textCursor()
+    caret.setPosition(anchor)
+    caret.setPosition(position, QTextCursor.MoveMode.KeepAnchor)
+    editor.setTextCursor(caret)

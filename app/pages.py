@@ -27,6 +27,7 @@ from palimpsest.app.resume import Desk, Place
 from palimpsest.app.tasks import started
 from palimpsest.app.watch import DiskWatch
 
+LEAST = 5  # points: smaller text cannot be read
 LINE_ENDS = {"LF (Unix, macOS)": "\n", "CRLF (Windows)": "\r\n", "CR (old Macintosh)": "\r"}
 
 
@@ -190,7 +191,8 @@ class Pages(QTabWidget):
 
     def zoom(self, by: int) -> None:
         """Make the text of all pages so many points bigger; 0: as it was."""
-        self._bigger = self._bigger + by if by else 0
+        least = LEAST - (self.page.editor.font().pointSize() - self._bigger)
+        self._bigger = max(least, self._bigger + by) if by else 0
         for page in self.all:
             page.editor.enlarge(self._bigger)
 

@@ -1,9 +1,8 @@
 """The main window: the open files, menus, the ask bar and the status bar."""
 
-from collections.abc import Callable, Iterable
 from functools import partial
 
-from PySide6.QtCore import QEvent, QPoint
+from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QGuiApplication
 from PySide6.QtWidgets import QInputDialog, QMainWindow, QMenu, QVBoxLayout, QWidget
 
@@ -72,7 +71,7 @@ class Window(QMainWindow):
         return self.page.path is not None
 
     @property
-    def recent(self) -> Iterable[tuple[str, Callable[[], object]]]:
+    def recent(self) -> actions.Choices:
         """The files opened lately, and how to open them."""
         for path in recent.files():
             yield f"{path.name}  ({path.parent})", partial(self.pages.open, path)
@@ -80,8 +79,8 @@ class Window(QMainWindow):
     def show_recent(self) -> None:
         """Let the user choose one of the files opened lately."""
         menu = QMenu(self)
-        for label, do in self.recent:
-            menu.addAction(label.replace("&", "&&"), do)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        actions.offer(menu, self.recent)
         menu.popup(self.mapToGlobal(self.rect().center()))
 
     def ask_line(self) -> None:

@@ -196,8 +196,9 @@ class Writing:
             earlier, answers = answers[0] if answers else None, []
             for state in self._denoise(view, batch, race):
                 over = state.finished | (state.number == most_steps)
+                alone = not answers and len(over) == 1  # the only one left is compared with nobody
                 for ended in map(state.only, over.nonzero()):
-                    score = race.judge(ended).item() if len(batch.ids) > 1 else 0.0
+                    score = 0.0 if alone else race.judge(ended).item()
                     answers.append(self._answer(batch, ended, score).behind(earlier))
                 answers.sort(key=lambda answer: answer.score, reverse=True)
                 if state.number:

@@ -65,7 +65,9 @@ def test_all_pages_have_text_of_one_size(window):
     window.pages.zoom(0)
     assert {page.editor.font().pointSize() for page in window.pages.all} == {size}
     window.pages.zoom(-100)
-    assert window.editor.font().pointSize() > 0
+    assert (least := window.editor.font().pointSize()) > 0
+    window.pages.zoom(1)
+    assert window.editor.font().pointSize() == least + 1
 
 
 def test_lines_wrap_or_not(window):
