@@ -1,7 +1,7 @@
 """The rows of tokens the decoder sees: which positions are pinned, which are free, and to which hole they belong."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -54,14 +54,16 @@ class Canvas:
     ids: Tensor  # B W
     free: Tensor  # B W bool
     hole: Tensor  # B W, OUTSIDE where none
+    revised: bool = False  # is what stands on free positions where denoising begins, instead of noise?
 
     def to(self, device: torch.device) -> "Canvas":
         """The same canvases on ``device``."""
-        return Canvas(self.ids.to(device), self.free.to(device), self.hole.to(device))
+        return replace(self, ids=self.ids.to(device), free=self.free.to(device), hole=self.hole.to(device))
 
     def repeated(self, count: int) -> "Canvas":
         """The whole batch ``count`` times."""
-        return Canvas(self.ids.repeat(count, 1), self.free.repeat(count, 1), self.hole.repeat(count, 1))
+        ids, free, hole = (part.repeat(count, 1) for part in (self.ids, self.free, self.hole))
+        return replace(self, ids=ids, free=free, hole=hole)
 
 
 def offers(selections: Sequence[int], length: int | None, elastic: bool) -> list[list[int]]:
@@ -81,6 +83,13 @@ def offers(selections: Sequence[int], length: int | None, elastic: bool) -> list
 
 def _with_slack(count: int) -> int:
     return count + min(MOST_SLACK, max(8, count // 2))
+
+
+def spaced(ids: Sequence[int], length: int | None, slack: int) -> list[int]:
+    """Text to be revised: ``slack`` before the first token and behind each, or just so that it has ``length``."""
+    if length:
+        return [*ids, *[slack] * length][:length]
+    return [slack, *(token for index in ids for token in (index, slack))]
 
 
 def cut(row: Row, right: int, limit: int) -> list[Row]:

@@ -136,12 +136,15 @@ class Step:
         model, rows = self._model, len(state.rows)
         self._free[:rows], self._free[rows:] = state.free, False  # canvases that have left leave nothing to decide
         self._current[:rows], self._best[:rows], self._repeats[:rows] = state.current, state.best, state.repeats
-        if state.guess is not None:
-            self._guess[:rows] = torch.stack(state.guess)
-        else:
-            table = self._decoder.embed_tokens.weight
-            marked = table.mean(0) * self._decoder.embed_tokens.embed_scale
+        table, scale = self._decoder.embed_tokens.weight, self._decoder.embed_tokens.embed_scale
+        if state.guess is None:
+            marked = table.mean(0) * scale
             self._guess.copy_(marked if model.delete is not None else torch.zeros_like(marked))
+        elif state.number == 0:  # of a revised canvas: probabilities
+            expected = torch.cat(state.guess).to(table.dtype) @ table * scale
+            self._guess[self._free] = expected.to(self._guess.dtype)
+        else:
+            self._guess[:rows] = torch.stack(state.guess)
 
     def _launch(self, number: int) -> None:
         self._temperature.fill_(self._schedule.temperature(number))

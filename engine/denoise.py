@@ -19,6 +19,7 @@ from palimpsest.engine.sampler import Draw, Schedule, accept, entropy, noise
 Decode = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 Advance = Callable[["State"], "State"]  # one denoising step
 
+BELIEF = 0.5  # the probability of each token that stands on a revised canvas, before the first step
 FIRST_COMPARED = 2  # the step after which candidates are first compared; before it they are mostly noise
 
 
@@ -52,19 +53,26 @@ class Race:
 
 
 def begin(canvas: Canvas, vocabulary: int, generator: torch.Generator) -> State:
-    """Before the first step: noise on every free position."""
+    """Before the first step: noise on every free position, or what stands there, half believed."""
     random = noise(canvas.ids.shape, vocabulary, generator)
     return State(
         number=0,
         rows=torch.arange(len(canvas.ids), device=canvas.ids.device),
         free=canvas.free,
-        current=torch.where(canvas.free, random, canvas.ids),
+        current=canvas.ids if canvas.revised else torch.where(canvas.free, random, canvas.ids),
         best=torch.where(canvas.free, -1, canvas.ids),
         confidence=torch.where(canvas.free, 0.0, 1.0),
         repeats=torch.zeros(len(canvas.ids), dtype=torch.long, device=canvas.ids.device),
         finished=~canvas.free.any(-1),
-        guess=None,
+        guess=believed(canvas, vocabulary).split(canvas.free.sum(-1).tolist()) if canvas.revised else None,
     )
+
+
+def believed(canvas: Canvas, vocabulary: int) -> Tensor:
+    """What is expected on the free positions of a revised canvas (N V): what stands there, or else any token."""
+    standing = canvas.ids[canvas.free][:, None]
+    spread = torch.full((len(standing), vocabulary), (1 - BELIEF) / vocabulary, device=standing.device)
+    return spread.scatter_add(-1, standing, torch.full(standing.shape, BELIEF, device=standing.device))
 
 
 @torch.inference_mode()

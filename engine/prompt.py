@@ -55,12 +55,12 @@ def build(fill: Fill, tokenizer: Tokenizer, limit: int, canvas_limit: int, chats
 
 def _document(fill: Fill, tokenizer: Tokenizer, limit: int, before: list[int]) -> list[int]:
     """The document up to the first hole. With an instruction, its last lines behind the user's turn and the opening of
-    the model's: the answer is the document with the hole filled."""
+    the model's: the answer is the document with the hole filled, and what stands there now is on the canvas."""
     bos = _id(tokenizer, "<bos>")
     if not fill.instruction:
         return [bos, *_tail(tokenizer, before, limit - 1)]
     begin, end = _turn(tokenizer)
-    user = [*begin, *_encode(tokenizer, f"user\n{fill.instruction}\n{_passage(fill)}"), *end]
+    user = [*begin, *_encode(tokenizer, f"user\n{fill.instruction}"), *end]
     prefix = [bos, *user, *begin, *_encode(tokenizer, "model\n")]
     return [*prefix, *before[len(before) - min(len(before), LEAD, _room(limit, prefix)) :]]
 
@@ -109,11 +109,6 @@ def _tail(tokenizer: Tokenizer, before: list[int], room: int) -> list[int]:
     lines = [first + place for place, end in enumerate(ends) if end.endswith(LINE_ENDS)]
     start = min(lines, key=lambda place: zlib.crc32(repr(before[place : place + 8]).encode()), default=first)
     return before[start:]
-
-
-def _passage(fill: Fill) -> str:
-    """What stands from the first hole to the last."""
-    return "".join(gap + text for gap, text in zip(("", *fill.gaps), fill.selections, strict=True))
 
 
 def _turn(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:

@@ -4,16 +4,16 @@ import itertools
 import secrets
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 
 from palimpsest.engine import prompt, ranking
 from palimpsest.engine.cache import Prefix, Shelf
-from palimpsest.engine.canvas import OUTSIDE, Canvas, Row, cut, fitting, lay_out, offers
+from palimpsest.engine.canvas import OPEN_LENGTHS, OUTSIDE, Canvas, Row, cut, fitting, lay_out, offers, spaced
 from palimpsest.engine.captured import Steps
-from palimpsest.engine.denoise import Race, State, denoise, step
+from palimpsest.engine.denoise import Race, State, believed, denoise, step
 from palimpsest.engine.errors import RequestError
 from palimpsest.engine.manners import carry, mend
 from palimpsest.engine.model import Model
@@ -55,6 +55,8 @@ class Writing:
         self._seed = secrets.randbits(31) if options.seed is None else options.seed
         self._generator = torch.Generator(model.device).manual_seed(self._seed)
         self._thought_end = model.tokenizer.token_to_id(prompt.THOUGHT_END)
+        # Our own checkpoint follows an instruction from the text that stands there, as it was trained.
+        self._revises = bool(fill.instruction) and model.delete is not None
         self._unwritten = {model.delete, *model.ends}  # slack and ends are no text
         self._steps = 0
         self._canvases_begun = 0
@@ -124,6 +126,9 @@ class Writing:
         if options.strength < 1:
             changing = round(options.strength * sum(map(len, asked.selections))) > 0
             rows = [self._row(lambda row, hole: row.append(asked.selections[hole], hole, changing))]
+        elif self._revises:
+            texts = [self._spaced(ids, options.length) for ids in asked.selections]
+            rows = [self._row(lambda row, hole: row.append(texts[hole], hole, free=True))]
         else:
             texts = zip(asked.selections, self._fill.selections, strict=True)
             counts = [len(ids) if text.strip() else 0 for ids, text in texts]
@@ -137,6 +142,10 @@ class Writing:
                 f"writes at most {most} at a time: select less."
             )
         return rows
+
+    def _spaced(self, ids: list[int], length: int | None = None) -> list[int]:
+        assert self._model.delete is not None
+        return spaced(ids, length or (None if ids else OPEN_LENGTHS[-2]), self._model.delete)
 
     def _row(self, write: Callable[[Row, int], None]) -> Row:
         """The row in which ``write`` appends each hole."""
@@ -153,7 +162,8 @@ class Writing:
         sure: list[float] = []
         for canvas in self._canvases([row]):
             view = yield from self._shelf.read(prefix)
-            probabilities = self._model.decode(view, canvas.ids, canvas.free, None).softmax(-1)
+            guess = believed(canvas, self._model.vocabulary) if canvas.revised else None
+            probabilities = self._model.decode(view, canvas.ids, canvas.free, guess).softmax(-1)
             sure += probabilities.gather(1, canvas.ids[canvas.free][:, None]).squeeze(1).tolist()
             prefix = prefix + canvas.ids[0].tolist()
         count = round(self._fill.options.strength * len(sure))
@@ -163,8 +173,8 @@ class Writing:
         def write(row: Row, hole: int) -> None:
             for free, run in itertools.groupby(selections[hole], lambda _: next(places) in opened):
                 ids = list(run)
-                row.append(ids, hole, free)
-                if free and self._model.delete is not None:
+                row.append(self._spaced(ids) if free and self._revises else ids, hole, free)
+                if free and self._model.delete is not None and not self._revises:
                     row.open(1 + len(ids) // 2, hole)  # room to say it in more words
 
         return self._row(write)
@@ -176,10 +186,9 @@ class Writing:
         """All candidates on one batch of canvases, or a single candidate's canvases one after another."""
         right = self._asked.right
         *parts, last = cut(rows[0], len(right), self._model.canvas_limit)
-        return [
-            *(self._lay_out([part], None) for part in parts),
-            self._lay_out(rows if len(rows) > 1 else [last], right),
-        ]
+        canvases = [self._lay_out([part], None) for part in parts]
+        canvases.append(self._lay_out(rows if len(rows) > 1 else [last], right))
+        return [replace(canvas, revised=self._revises) for canvas in canvases]
 
     def _write(self, prefix: list[int], rows: list[Row]) -> Generator[Reading | Draft, None, list[_Answer]]:
         """Denoise canvas after canvas, each behind the best answer of the one before; the last one's answers, best
@@ -216,7 +225,7 @@ class Writing:
         ids, sure = state.best[0].tolist(), state.confidence[0].tolist()
         holes = canvas.hole[int(state.rows[0])].tolist()
         inside = [place for place, hole in enumerate(holes) if hole != OUTSIDE]
-        if self._fill.options.strength < 1:
+        if self._fill.options.strength < 1 or self._revises:
             # Text that is kept stands behind: an end among the changes is none.
             inside = [place for place in inside if ids[place] not in self._model.ends]
         taken = ([values[place] for place in inside] for values in (ids, sure, holes))

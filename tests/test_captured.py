@@ -1,5 +1,6 @@
 """The step with static shapes against the plain one. A CPU runs it as it is; a GPU replays it as a graph."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -38,10 +39,10 @@ def prefix(model, length):
 
 
 @pytest.mark.parametrize("length", [5, 300])
-@pytest.mark.parametrize("marked", [True, False])
-def test_it_takes_the_same_steps(tiny, length, marked):
-    model = tiny if marked else as_released(tiny)
-    canvas, behind = a_canvas(model, 3, 9, 6), prefix(model, length)
+@pytest.mark.parametrize("way", ["marked", "as released", "revised"])
+def test_it_takes_the_same_steps(tiny, length, way):
+    model = as_released(tiny) if way == "as released" else tiny
+    canvas, behind = replace(a_canvas(model, 3, 9, 6), revised=way == "revised"), prefix(model, length)
     generator = torch.Generator().manual_seed(4)
     decode = partial(model.decode, behind)
     plain = partial(step, decode=decode, schedule=model.schedule, draw=likeliest, generator=generator)

@@ -12,7 +12,7 @@ from conftest import answered, drained
 from palimpsest.engine import Fill, Options, writing
 from palimpsest.engine.bench import OneHot
 from palimpsest.engine.canvas import OUTSIDE, Canvas, Row, lay_out
-from palimpsest.engine.denoise import Race, begin, denoise, step
+from palimpsest.engine.denoise import BELIEF, Race, begin, denoise, step
 from palimpsest.engine.local import LocalBackend
 from palimpsest.engine.manners import mend
 from palimpsest.engine.sampler import draw_as_released
@@ -139,6 +139,20 @@ def test_nothing_free_is_finished_at_once(model):
     (state,) = steps(model, lay_out([row], None, 64, 0))
     assert state.number == 0
     assert state.finished.all()
+
+
+def test_a_revised_canvas_begins_with_what_stands_there_half_believed(model):
+    row = Row()
+    row.pin([50])
+    row.append([60, 61], 0, free=True)
+    canvas = dataclasses.replace(lay_out([row], None, 64, 0), revised=True)
+    state = begin(canvas, model.vocabulary, torch.Generator())
+    assert state.current.tolist() == [[50, 60, 61]]
+    assert state.guess is not None
+    (guess,) = state.guess
+    assert guess.argmax(-1).tolist() == [60, 61]
+    torch.testing.assert_close(guess.sum(-1), torch.ones(2))
+    assert guess.max().item() == pytest.approx(BELIEF, abs=1e-3)
 
 
 def test_a_seed_repeats_and_another_differs(model):

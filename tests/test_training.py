@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,11 +13,13 @@ from tokenizers import Tokenizer
 
 from conftest import REAL_FILE, drained
 from palimpsest.engine import Fill, open_backend
+from palimpsest.engine.canvas import Canvas, spaced
+from palimpsest.engine.denoise import begin
 from palimpsest.engine.prompt import build
 from palimpsest.engine.training.corpus import encode
 from palimpsest.engine.training.examples import LENGTH, MARKS, OBJECTIVES, Examples
 from palimpsest.engine.training.optimizer import orthogonalise
-from palimpsest.engine.training.rewriting import DAMAGES, damage, rewrite_prompt
+from palimpsest.engine.training.rewriting import DAMAGES, aligned, choose, rewrite_prompt
 from palimpsest.engine.training.train import Trainer, _Prefix
 from palimpsest.engine.weights import SHIPPED
 
@@ -77,7 +80,7 @@ def test_the_left_to_right_rival_reads_what_follows_first(tokenizer, tokens):
 def test_the_trainer_sees_what_the_engine_sees(tokenizer, tokens, tiny):
     """From one document and canvas, the logits of the first pass are those of the engine's first step."""
     trainer = Trainer(tiny.network, compiled=False)
-    examples = Examples(tokens, tokenizer, "fill", 2, seed=0)
+    examples, revised = Examples(tokens, tokenizer, "fill", 2, seed=0), 0
     for step in (1, 3):
         batch = examples.batch(step)
         canvases = batch.canvases
@@ -86,14 +89,21 @@ def test_the_trainer_sees_what_the_engine_sees(tokenizer, tokens, tiny):
         with torch.no_grad():
             trainer._read(torch.from_numpy(batch.ids), prefix)
             seen = prefix.behind(canvases, tiny.windows)
-            soft = trainer.marked(canvases.free, trainer.decoder.embed_tokens(canvases.target))
-            hidden = trainer._decode(canvases.target, soft, canvases, seen)
+            shown, soft = trainer.begun(canvases, canvases.target)
+            hidden = trainer._decode(shown, soft, canvases, seen)
         for row in range(0, len(hidden), 3):
             ids = batch.ids[canvases.document[row]][: canvases.start[row]].tolist()
             view, _ = drained(tiny.shelf().read(ids))
-            free = canvases.free[row : row + 1]
-            expected = tiny.decode(view, canvases.target[row : row + 1], free, None)
-            torch.testing.assert_close(tiny._logits(hidden[row][free[0]]), expected, atol=1e-4, rtol=1e-4)
+            one = slice(row, row + 1)
+            canvas = Canvas(shown[one], canvases.free[one], canvases.document[one, None])
+            if (canvases.standing[row] >= 0).any():
+                canvas, revised = replace(canvas, revised=True), revised + 1
+                (guess,) = begin(canvas, tiny.vocabulary, torch.Generator()).guess or [None]
+            else:
+                guess = None
+            expected = tiny.decode(view, canvas.ids, canvas.free, guess)
+            torch.testing.assert_close(tiny._logits(hidden[row][canvas.free[0]]), expected, atol=1e-4, rtol=1e-4)
+    assert revised
 
 
 def test_pins_carry_no_noise_and_only_holes_are_learned(tokenizer, tokens, tiny):
@@ -112,10 +122,50 @@ def test_pins_carry_no_noise_and_only_holes_are_learned(tokenizer, tokens, tiny)
 
 
 def test_rewriting_is_asked_as_in_training(tokenizer, mini):
-    """The prompt the engine builds is, token by token, the one the model was trained on."""
-    trained = tokenizer.encode(rewrite_prompt("Fix the typos", "teh end")).ids
-    fill = Fill("", "", selected="teh end", instruction="Fix the typos")
-    assert build(fill, mini.tokenizer, 256, 256, chats=False).prefix == [2, *trained]
+    """The prompt the engine builds is, token by token, the one the model was trained on, and so is the canvas."""
+    trained = tokenizer.encode(rewrite_prompt("Fix the typos")).ids
+    fill = Fill("", "", selected="the end", instruction="Fix the typos")
+    asked = build(fill, mini.tokenizer, 256, 256, chats=False)
+    assert asked.prefix == [2, *trained]
+    (ids,) = asked.selections
+    assert spaced(ids, None, mini.delete) == [shown for shown, _ in aligned(ids, ids, mini.delete)]
+
+
+def test_damaged_passages_stand_on_their_canvases(tokenizer, tokens):
+    examples = Examples(tokens, tokenizer, "fill", documents=8, seed=0)
+    intact = mended = 0
+    for step in range(30):
+        canvases = examples.batch(step).canvases
+        assert canvases is not None
+        for row in (canvases.standing >= 0).any(-1).nonzero().flatten().tolist():
+            standing, target, free = (part[row] for part in (canvases.standing, canvases.target, canvases.free))
+            assert ((standing >= 0) == free).all()
+            damaged, text = (
+                tokenizer.decode([i for i in ids if i != examples.delete])
+                for ids in (standing[free].tolist(), target[free].tolist())
+            )
+            intact += damaged == text
+            mended += damaged != text
+    assert mended > 200
+    assert intact < 0.3 * mended
+
+
+@pytest.mark.parametrize(
+    ("standing", "wanted", "cells"),
+    [
+        ("ab", "ab", "-- aa -- bb --"),
+        ("ab", "axb", "-- aa -x bb --"),
+        ("ab", "axyb", "-- aa -x -y bb --"),
+        ("ab", "xab", "-x aa -- bb --"),
+        ("acb", "ab", "-- aa -- c- -- bb --"),
+        ("acb", "axyb", "-- aa -- cx -y bb --"),
+        ("acb", "axyzb", "-- aa -- cx -y -z bb --"),
+        ("acdb", "axb", "-- aa -- cx -- d- -- bb --"),
+    ],
+)
+def test_wanted_tokens_take_the_places_of_standing_ones_or_slack(standing, wanted, cells):
+    found = aligned([ord(c) for c in standing], [ord(c) for c in wanted], ord("-"))
+    assert ["".join(map(chr, cell)) for cell in found] == cells.split()
 
 
 @pytest.mark.parametrize(
@@ -135,10 +185,13 @@ def test_damage_is_what_the_instruction_undoes(name, text, damaged):
 def test_only_what_changes_the_text_is_asked_for():
     rng = np.random.default_rng(0)
     kinds = {instruction: name for name, (instructions, _) in DAMAGES.items() for instruction in instructions}
-    for _ in range(60):
-        instruction, damaged = damage(rng, "no capitals here and no marks either")
-        assert kinds[instruction] == "typos"
-    assert damaged != "no capitals here and no marks either"
+    assert {kinds[choose(rng, "no capitals here and no marks either")[0]] for _ in range(60)} == {"typos"}
+    assert {kinds[choose(rng, "A King, no less.")[0]] for _ in range(60)} == {
+        "typos",
+        "capitals",
+        "punctuation",
+        "format",
+    }
 
 
 def test_orthogonalised_updates_have_singular_values_near_one():

@@ -36,12 +36,12 @@ SHAPES: dict[str, Size] = {
 class ScatteredNoise(Examples):
     """Free positions drawn one by one instead of holes."""
 
-    def _canvas(self, rng, window, width, hole, least):  # noqa: ARG002  (no hole, no instruction)
-        start = int(rng.integers(max(recipe.LEAST_BEFORE, least), recipe.LENGTH - 1))
+    def _canvas(self, rng, window, width, least):
+        start = int(rng.integers(least, recipe.LENGTH - 1))
         target = self._until_eos(window[start : start + width])
         free = rng.random(width) < rng.uniform(0.1, 0.9)
         free[0] = True
-        return target, free, start
+        return target, free, np.full(width, -1), start
 
 
 class NoSlack(Examples):

@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from palimpsest.engine.training.rewriting import damage, rewrite_prompt
+from palimpsest.engine.training.rewriting import Damage, aligned, choose, rewrite_prompt
 
 OBJECTIVES = ("read", "fill", "left-to-right")
 LENGTH = 512  # tokens of a document that are read
@@ -20,6 +20,7 @@ LEAST_BEFORE = 12  # tokens
 MOST_SLACK = 32  # tokens; what a hole of unknown length is offered
 SEVERAL = 0.75  # share of canvases with more than one hole
 REWRITES = 0.35  # share of documents that begin with an instruction
+UNDAMAGED = 4  # passages that are tried before one that the instruction leaves as it is
 MARKS = ("<|channel>", "<channel|>")  # where the text behind the hole begins, and where the hole's own, left to right
 FOLLOWING = 64  # tokens behind the hole that the left-to-right model is told
 
@@ -30,6 +31,7 @@ class Canvases:
 
     target: Tensor  # B W, ids
     free: Tensor  # B W, bool
+    standing: Tensor  # B W, what is there to be rewritten; -1 where nothing is
     start: Tensor  # B, how many tokens of its document each canvas follows
     document: Tensor  # B
 
@@ -79,15 +81,15 @@ class Examples:
         width = int(rng.choice(WIDTHS, p=WIDTH_SHARES))
         ids, canvases = [], []
         for document in range(self.documents):
-            window, hole = self._window(rng, LENGTH + width), None
+            window, how, least = self._window(rng, LENGTH + width), None, LEAST_BEFORE
             if rng.random() < REWRITES:
-                window, hole = self._rewritten(rng, window)
+                window, how, least = self._asked(rng, window)
             ids.append(window[:LENGTH])
-            for number in range(max(1, POSITIONS // width)):
-                given = hole if number == 0 else None
-                canvases.append((*self._canvas(rng, window, width, given, hole[1] if hole else 0), document))
-        target, free, start, document = zip(*canvases, strict=True)
-        tensors = (torch.from_numpy(np.array(column)) for column in (target, free, start, document))
+            for _ in range(max(1, POSITIONS // width)):
+                canvas = self._damaged(rng, window, width, how, least) if how else None
+                canvases.append((*(canvas or self._canvas(rng, window, width, least)), document))
+        target, free, standing, start, document = zip(*canvases, strict=True)
+        tensors = (torch.from_numpy(np.array(column)) for column in (target, free, standing, start, document))
         return Batch(np.stack(ids), Canvases(*tensors))
 
     def _window(self, rng: np.random.Generator, length: int) -> np.ndarray:
@@ -96,14 +98,15 @@ class Examples:
         window[0] = self.bos
         return window
 
-    def _canvas(self, rng, window: np.ndarray, width: int, hole: tuple[int, int] | None, least: int):
-        """One canvas: target ids, free positions, how many tokens stand before it."""
-        if hole is None and rng.random() < 0.05:
+    def _canvas(self, rng, window: np.ndarray, width: int, least: int):
+        """One canvas: target ids, free positions, what stands there, how many tokens stand before it."""
+        nothing = np.full(width, -1)
+        if rng.random() < 0.05:
             begin = self._begin(rng, window, least)
-            return self._until_eos(window[begin : begin + width]), np.ones(width, bool), begin
+            return self._until_eos(window[begin : begin + width]), np.ones(width, bool), nothing, begin
         # One hole as a user leaves it, or as many small ones as there is room for: these teach the most.
-        several = not hole and rng.random() < SEVERAL
-        begin, end = hole or self._hole(rng, window, self._begin(rng, window, least), 12 if several else width // 2)
+        several = rng.random() < SEVERAL
+        begin, end = self._hole(rng, window, self._begin(rng, window, least), 12 if several else width // 2)
         start = begin
         row: list[int] = []
         free: list[bool] = []
@@ -121,12 +124,12 @@ class Examples:
             gap = min(rest, int(rng.integers(1, 10))) if several and rest > 12 else rest
             row, free = row + list(window[end : end + gap]), free + [False] * gap
             if len(row) >= width:
-                return self._until_eos(np.array(row[:width])), np.array(free[:width]), start
+                return self._until_eos(np.array(row[:width])), np.array(free[:width]), nothing, start
             begin, end = self._hole(rng, window, end + gap, min(12, (width - len(row)) // 2))
 
     def _begin(self, rng, window: np.ndarray, least: int) -> int:
         """A place for a hole: any, a line's first token or the first after its indentation, or that of a word."""
-        place = int(rng.integers(max(LEAST_BEFORE, least), LENGTH - 1))
+        place = int(rng.integers(least, LENGTH - 1))
         kind = rng.random()
         if kind < 0.45:
             ends = np.flatnonzero(window[place : LENGTH - 2] == self.newline)
@@ -167,23 +170,39 @@ class Examples:
             row[ends[0] :] = self.eos
         return row
 
-    def _rewritten(self, rng, window: np.ndarray):
-        """An instruction with damaged text before the document, and where in it the text stands whole."""
-        begin = int(rng.integers(8, 60))
-        end = begin + int(rng.integers(4, 28))
-        if self.eos in window[:end]:
-            return window, None
-        text = self.tokenizer.decode(window[begin:end].tolist(), skip_special_tokens=False)
-        prompt = self.tokenizer.encode(rewrite_prompt(*damage(rng, text))).ids
-        row = np.concatenate([[self.bos], prompt, window[1:]])[: len(window)]
-        return row, (begin + len(prompt), end + len(prompt))
+    def _asked(self, rng, window: np.ndarray) -> tuple[np.ndarray, Damage, int]:
+        """The document behind an instruction, what is done to passages of it, and where it begins."""
+        instruction, how = choose(rng, self.tokenizer.decode(window.tolist()))
+        prompt = self.tokenizer.encode(rewrite_prompt(instruction)).ids
+        return np.concatenate([[self.bos], prompt, window[1:]])[: len(window)], how, len(prompt) + 1
+
+    def _damaged(self, rng, window: np.ndarray, width: int, how: Damage, least: int):
+        """A canvas as of ``_canvas`` on which a damaged passage stands; None where none was found."""
+        for attempt in range(UNDAMAGED):
+            begin, most = self._begin(rng, window, least), (width - 8) // 2
+            end = begin + int(np.exp(rng.uniform(np.log(4), np.log(most))))
+            text = self.tokenizer.decode(window[begin:end].tolist(), skip_special_tokens=False)
+            row = [self.blank] if text[:1] == " " and rng.random() < 0.8 else []
+            text = text[len(row) :]
+            damaged = how(rng, text)
+            standing, wanted = (self.tokenizer.encode(one).ids for one in (damaged, text))
+            cells = aligned(standing, wanted, self.delete)
+            rest = width - len(row) - len(cells)
+            if rest < 4 or self.eos in wanted or not damaged or "\ufffd" in text:
+                continue
+            if damaged == text and attempt < UNDAMAGED - 1:
+                continue
+            shown, target = zip(*cells, strict=True)
+            standing = np.array([*[-1] * len(row), *shown, *[-1] * rest])
+            return self._until_eos(np.array([*row, *target, *window[end : end + rest]])), standing >= 0, standing, begin
+        return None
 
     def _moved(self, rng) -> np.ndarray:
         """A document with a stretch moved behind what follows it: before, mark, after, mark, the stretch, its end."""
         window = self._window(rng, LENGTH)
         row: list[int] = []
         while len(row) < LENGTH:
-            begin, end = self._hole(rng, window, self._begin(rng, window, 0), 32)
+            begin, end = self._hole(rng, window, self._begin(rng, window, LEAST_BEFORE), 32)
             if rng.random() < 0.5:
                 begin = min(begin, 128)  # several short ones, or a long one
                 begin, end = self._hole(rng, window, begin, 32)

@@ -2,14 +2,17 @@
 
 import re
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from difflib import SequenceMatcher
 
 import numpy as np
 
+Damage = Callable[[np.random.Generator, str], str]
 
-def rewrite_prompt(instruction: str, text: str) -> str:
-    """What the encoder reads before the document when a passage is to be rewritten."""
-    return f"<|turn>user\n{instruction}\n{text}<turn|>\n<|turn>model\n"
+
+def rewrite_prompt(instruction: str) -> str:
+    """What the encoder reads before the document when a passage is to be rewritten, which stands on the canvas."""
+    return f"<|turn>user\n{instruction}<turn|>\n<|turn>model\n"
 
 
 def _typos(rng: np.random.Generator, text: str) -> str:
@@ -55,7 +58,7 @@ def _without_docstring(_rng: np.random.Generator, text: str) -> str:
 
 
 # What is done to the text, and how one asks for it to be undone.
-DAMAGES: dict[str, tuple[tuple[str, ...], Callable[[np.random.Generator, str], str]]] = {
+DAMAGES: dict[str, tuple[tuple[str, ...], Damage]] = {
     "typos": (("Fix the spelling", "Fix the typos", "Correct this"), _typos),
     "capitals": (("Restore the capitals", "Fix the capitals"), _small),
     "punctuation": (("Restore the punctuation", "Punctuate"), _unpunctuated),
@@ -65,9 +68,28 @@ DAMAGES: dict[str, tuple[tuple[str, ...], Callable[[np.random.Generator, str], s
 }
 
 
-def damage(rng: np.random.Generator, text: str) -> tuple[str, str]:
-    """An instruction and ``text`` in the state that calls for it; half of the time with misspelled words."""
-    changed = {name: how(rng, text) for name, (_, how) in DAMAGES.items()}
-    names = [name for name, damaged in changed.items() if damaged != text] or ["typos"]
-    name = "typos" if "typos" in names and rng.random() < 0.5 else str(rng.choice(names))
-    return str(rng.choice(DAMAGES[name][0])), changed[name]
+def choose(rng: np.random.Generator, text: str) -> tuple[str, Damage]:
+    """An instruction that makes sense for ``text``, and what is done to passages that call for it; half of the time
+    words are misspelled."""
+    names = [name for name, (_, how) in DAMAGES.items() if how(rng, text) != text]
+    name = str(rng.choice(names)) if names and rng.random() < 0.5 else "typos"
+    instructions, how = DAMAGES[name]
+    return str(rng.choice(instructions)), how
+
+
+def aligned(standing: Sequence[int], wanted: Sequence[int], delete: int) -> list[tuple[int, int]]:
+    """For each position of a canvas that shows ``standing`` with a slot of slack before it and behind each token, what
+    stands there and what should; slots are added where they are too few for what is ``wanted``."""
+    cells = [(delete, delete)]
+    for kind, start, end, first, last in SequenceMatcher(None, standing, wanted, autojunk=False).get_opcodes():
+        if kind == "equal":
+            cells += (cell for token in standing[start:end] for cell in ((token, token), (delete, delete)))
+            continue
+        shown = [token for index in standing[start:end] for token in (index, delete)] or [cells.pop()[0]]
+        new = list(wanted[first:last])
+        if len(new) <= end - start:
+            new = [token for index in new for token in (index, delete)]
+        length = max(len(shown), len(new))
+        padded = ([*tokens, *[delete] * (length - len(tokens))] for tokens in (shown, new))
+        cells += zip(*padded, strict=True)
+    return cells

@@ -7,8 +7,9 @@
    what code and prose look like.
 2. *fill*, from there: beside that loss, canvases with holes. Uniform-state block diffusion as the released model was
    trained, flat cross-entropy over the free positions, in two passes. The first decodes pure noise, with the free
-   positions marked (conditioned on the mean embedding); the second is conditioned on what the first predicts and
-   decodes a canvas as the sampler would leave it, or one with uniform noise of any level as in the released objective.
+   positions marked (conditioned on the mean embedding), or a text that is to be rewritten, half believed (conditioned
+   on that and the mean). The second is conditioned on what the first predicts and decodes a canvas as the sampler
+   would leave it, or one with uniform noise of any level as in the released objective.
 3. *left-to-right*, from 1 too: the next-token loss alone, on text whose middle was moved behind what follows. The
    autoregressive rival in the evaluation.
 
@@ -41,6 +42,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import DiffusionGemmaForBlockDiffusion
 
+from palimpsest.engine.denoise import BELIEF
 from palimpsest.engine.sampler import accept, entropy
 from palimpsest.engine.training.architecture import SIZES, config, fresh, generation_config
 from palimpsest.engine.training.examples import OBJECTIVES, Batch, Canvases, Examples
@@ -134,9 +136,9 @@ class Trainer:
         wanted, pinned = target[free], embed(target)  # F, B W C
         noise = torch.randint(len(embed.weight), free.shape, generator=generator, device=device)
         place, temperature = (torch.rand(shape, generator=generator, device=device) for shape in ((len(wanted), 1), 1))
-        # 2. First pass: noise on all free positions, which are marked.
+        # 2. First pass: noise on all free positions, which are marked, or the text that stands there.
         seen = prefix.behind(canvases, [self.windows[kind] for kind in self.kinds])
-        hidden = self._decode(torch.where(free, noise, target), self.marked(free, pinned), canvases, seen)
+        hidden = self._decode(*self.begun(canvases, noise), canvases, seen)
         temperature = COOLEST + (HOTTEST - COOLEST) * temperature
         first, guess, unsure, proposed = self._loss(hidden[free], wanted, temperature, place)
         # 3. Second pass: conditioned on what the first one predicts.
@@ -150,6 +152,13 @@ class Trainer:
         counted = self.counted(canvases, current)
         second = self._loss(hidden[counted], target[counted])[0]
         return first, second
+
+    def begun(self, canvases: Canvases, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """The canvases of the first pass (B W) and what conditions it (B W C), as ``denoise.begin`` has them."""
+        embed, free, stands = self.decoder.embed_tokens, canvases.free, canvases.standing >= 0
+        shown = torch.where(free, canvases.standing.where(stands, noise), canvases.target)
+        marked = self.marked(free, embed(canvases.target))
+        return shown, torch.where(stands[..., None], BELIEF * embed(shown) + (1 - BELIEF) * marked, marked)
 
     def marked(self, free: Tensor, pinned: Tensor) -> Tensor:
         """What conditions the first pass (B W C): pins themselves, free positions the mean of all tokens."""
