@@ -1,6 +1,6 @@
 """The table of commands; menus, shortcuts and the context menu read it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,6 +53,7 @@ COMMANDS = [
     Command("&Edit", "R&eplace…", "Ctrl+H", lambda w: w.find_bar.open(replacing=True)),
     Command("&Edit", "Find &next", "F3", lambda w: w.find_bar.next(), lambda w: w.find_bar.isVisible()),
     Command("&Edit", "Find pre&vious", "Shift+F3", lambda w: w.find_bar.previous(), lambda w: w.find_bar.isVisible()),
+    Command("&Edit", "Pre&ferences…", "Ctrl+,", lambda w: w.show_preferences()),
     Command("&Lines", "Move &up", "Alt+Up", lambda w: lines.move(w.editor, down=False)),
     Command("&Lines", "Move &down", "Alt+Down", lambda w: lines.move(w.editor, down=True)),
     Command("&Lines", "Du&plicate", "Ctrl+Shift+D", lambda w: lines.duplicate(w.editor)),
@@ -104,6 +105,17 @@ def offer(menu: QMenu, choices: Choices) -> None:
     menu.clear()
     for name, do in choices:
         menu.addAction(name.replace("&", "&&"), do)
+
+
+def name_of(action: QAction) -> str:
+    """The action's label as one reads it, behind its menu's."""
+    return f"{action.data()}: {action.text()}".replace("&", "").removesuffix("…")
+
+
+def set_keys(actions: list[QAction], shortcuts: Mapping[str, str]) -> None:
+    """Give the actions their own keys, or those that ``shortcuts`` says for their names."""
+    for command, action in zip(COMMANDS, actions, strict=True):
+        action.setShortcut(QKeySequence(shortcuts.get(name_of(action), command.keys)))
 
 
 def update(window: "Window", actions: list[QAction]) -> None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from PySide6.QtCore import QEvent, QMimeData, Qt, Signal
+from PySide6.QtCore import QEvent, QLineF, QMimeData, Qt, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
-    QFontDatabase,
+    QFont,
     QKeyEvent,
     QKeySequence,
     QPainter,
@@ -23,8 +23,10 @@ from palimpsest.app import brackets, lines
 from palimpsest.app.drafts import DraftLayer, DraftLayout
 from palimpsest.app.encoding import clean
 from palimpsest.app.margin import Margin
+from palimpsest.app.settings import Settings
 from palimpsest.app.span import Span, stretch
 
+LEAST = 5  # points: smaller text cannot be read
 LONG_LINE = 10_000  # characters: beyond, wrapping at words would make every key take seconds
 
 
@@ -35,10 +37,10 @@ class Editor(QPlainTextEdit):
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
-        self.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self._settings, self._bigger, self._indentation = Settings(), 0, ""
         self._document: QTextDocument | None = None  # ours to delete, unlike the one Qt began with
         self._marks: dict[str, list[QTextEdit.ExtraSelection]] = {}
-        self.suffix = ""
+        self.suffix, self._wraps = "", False
         self._margin = Margin(self)  # pyright: ignore[reportArgumentType]  (as in window.py)
         self.cursorPositionChanged.connect(self._mark_caret)
         self.put("")
@@ -60,32 +62,60 @@ class Editor(QPlainTextEdit):
         long = max(map(len, text.split("\n"))) > LONG_LINE
         mode = QTextOption.WrapMode.WrapAnywhere if long else QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere
         self.setWordWrapMode(mode)
-        self.indentation = lines.indentation(text)
-        self._fit_font()
+        self._indentation = lines.indentation(text)
+        self._fit()
         self._mark_caret()
 
     def suit(self, suffix: str) -> None:
         """Wrap, indent and comment lines as in a file of that ``suffix``."""
         self.suffix = suffix
-        wraps = suffix in lines.PROSE - {""}
-        self.setLineWrapMode(self.LineWrapMode.WidgetWidth if wraps else self.LineWrapMode.NoWrap)
+        self._wrap()
+
+    def use(self, settings: Settings, bigger: int = 0) -> None:
+        """Look as these settings say, with text so many points bigger."""
+        changed, self._settings, self._bigger = settings.wrap != self._settings.wrap, settings, bigger
+        if changed:
+            self._wrap()
+        else:
+            self._fit()
 
     def toggle_wrap(self) -> None:
         """Break long lines at the window's edge, or no longer."""
-        wraps = self.lineWrapMode() == self.LineWrapMode.WidgetWidth
-        self.setLineWrapMode(self.LineWrapMode.NoWrap if wraps else self.LineWrapMode.WidgetWidth)
-        self.drafts.refresh()
+        self._wraps = not self._wraps
+        self._fit()
 
-    def enlarge(self, points: int) -> None:
-        """Show the text so many points bigger than the system's."""
-        font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
-        font.setPointSize(font.pointSize() + points)
+    @property
+    def indentation(self) -> str:
+        """What one level is indented with: as the file has it, or else as the settings say."""
+        return self._indentation or ("\t" if self._settings.tabs else " " * self._settings.indent)
+
+    @property
+    def prose(self) -> bool:
+        """Is it text for people, by its name?"""
+        return self.suffix in lines.PROSE - {""}
+
+    def _wrap(self) -> None:
+        self._wraps = {"prose": self.prose, "all files": True, "no file": False}[self._settings.wrap]
+        self._fit()
+
+    def _fit(self) -> None:
+        """Lay the text out as settings and name ask for."""
+        settings, shown = self._settings, self.document()
+        font = QFont(
+            settings.prose_font if self.prose else settings.code_font, max(LEAST, settings.font_size + self._bigger)
+        )
+        font.setStyleHint(QFont.StyleHint.Serif if self.prose else QFont.StyleHint.Monospace)
         self.setFont(font)
-        self.document().setDefaultFont(font)
-        self._fit_font()
-
-    def _fit_font(self) -> None:
-        self.setTabStopDistance(4 * self.fontMetrics().horizontalAdvance(" "))
+        if shown.defaultFont() != font:
+            shown.setDefaultFont(font)  # lays all lines out anew, as the options do
+        self.setLineWrapMode(self.LineWrapMode.WidgetWidth if self._wraps else self.LineWrapMode.NoWrap)
+        option, tab = shown.defaultTextOption(), 4 * self.fontMetrics().horizontalAdvance(" ")
+        flags = QTextOption.Flag.ShowTabsAndSpaces if settings.white_space else QTextOption.Flag(0)
+        if (option.flags(), option.tabStopDistance()) != (flags, tab):
+            option.setFlags(flags)
+            option.setTabStopDistance(tab)
+            shown.setDefaultTextOption(option)
+        self._margin.setVisible(settings.line_numbers)
         self._margin.fit()
         self.drafts.refresh()
 
@@ -145,8 +175,18 @@ class Editor(QPlainTextEdit):
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
         painter = QPainter(self.viewport())
+        if self._settings.ruler and not self.prose:
+            painter.setPen(self.palette().color(QPalette.ColorRole.Mid))
+            across = self.contentOffset().x() + self.document().documentMargin()
+            across += self._settings.ruler * self.fontMetrics().horizontalAdvance(" ")
+            painter.drawLine(QLineF(across, event.rect().top(), across, event.rect().bottom()))
         self.drafts.paint(painter)
         painter.end()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and self._document:
+            self._mark_caret()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -37,7 +37,7 @@ ITEM = re.compile(r"(\s*)(?:([-*+])|(\d+)([.)]))(\s+)(\[[ xX]\]\s+)?")
 
 
 def indentation(text: str) -> str:
-    """What one level of the text is indented with: the step between lines that is seen most often, else four blanks."""
+    """What one level of the text is indented with: the step between lines seen most often; nothing if there is none."""
     steps: Counter[str] = Counter()
     before = 0
     for line in text[:SAMPLE].split("\n"):
@@ -48,7 +48,7 @@ def indentation(text: str) -> str:
             if blanks - before in (2, 3, 4, 8):
                 steps[" " * (blanks - before)] += 1
             before = blanks
-    return steps.most_common(1)[0][0] if steps else "    "
+    return steps.most_common(1)[0][0] if steps else ""
 
 
 def touched(editor: "Editor") -> list[QTextBlock]:

@@ -9,7 +9,7 @@ import re
 import sys
 from pathlib import Path
 
-from palimpsest.app import fill, resume
+from palimpsest.app import fill, resume, settings
 from palimpsest.app.resume import Place
 from palimpsest.app.screen import missing
 from palimpsest.engine import PRECISIONS, EngineError, examine
@@ -70,6 +70,7 @@ def edit(args: argparse.Namespace) -> int:
     from palimpsest.app.bridge import EngineBridge
     from palimpsest.app.garbage import Collector
     from palimpsest.app.instance import Instance, hand_over
+    from palimpsest.app.theme import load_fonts
     from palimpsest.app.window import Window
     from palimpsest.engine import open_backend
 
@@ -85,7 +86,10 @@ def edit(args: argparse.Namespace) -> int:
     with QEventLoop(app) as loop:
         bridge = EngineBridge(lambda: open_backend(checkpoint=args.model, precision=args.precision))
         bridge.loaded.connect(lambda _event: gc.freeze())  # torch's hundred thousand objects never become garbage
-        window = Window(bridge)
+        load_fonts()
+        chosen, wrong = settings.load()
+        window = Window(bridge, chosen=chosen)
+        window.statusBar().showMessage(wrong)
         sys.excepthook = lambda kind, error, trace: _report(window, kind, error, trace)
         desk = resume.load()
         window.restoreGeometry(QByteArray.fromBase64(desk.geometry.encode()))

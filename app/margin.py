@@ -30,7 +30,7 @@ class Margin(QWidget):
 
     def fit(self) -> None:
         """Take the room that the numbers need."""
-        width = self.sizeHint().width()
+        width = 0 if self.isHidden() else self.sizeHint().width()
         self._editor.setViewportMargins(width, 0, 0, 0)
         inside = self._editor.contentsRect()
         self.setGeometry(QRect(inside.left(), inside.top(), width, inside.height()))

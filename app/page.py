@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QGuiApplication, QTextCursor
+from PySide6.QtCore import QEvent, Signal
+from PySide6.QtGui import QTextCursor
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from palimpsest.app import document
@@ -17,6 +17,7 @@ from palimpsest.app.highlight import Highlighter
 from palimpsest.app.recovery import Journal, Recovery, Rescued
 from palimpsest.app.resume import Place
 from palimpsest.app.session import FillSession, Verdict
+from palimpsest.app.theme import code_style
 from palimpsest.app.utf16 import units
 
 
@@ -75,13 +76,20 @@ class Page(QWidget):
         self.path = path
         suffix = path.suffix.lower() if path else ""
         self.editor.suit(suffix)
+        self._colour()
+        self.changed.emit()
+
+    def _colour(self) -> None:
         shown = self.editor.document()
         for old in shown.findChildren(Highlighter):
             old.setDocument(None)
             old.deleteLater()
-        dark = QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark
-        Highlighter(shown, suffix.removeprefix("."), "github-dark" if dark else "friendly")
-        self.changed.emit()
+        Highlighter(shown, self.editor.suffix.removeprefix("."), code_style(self.palette()))
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._colour()
 
     def text(self) -> Text:
         """What would be written to the file now."""

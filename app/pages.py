@@ -20,14 +20,15 @@ from PySide6.QtWidgets import (
 
 from palimpsest.app import document, recent
 from palimpsest.app.document import DocumentError
+from palimpsest.app.editor import LEAST
 from palimpsest.app.encoding import ENCODINGS, Text, clean, label
 from palimpsest.app.page import Page
 from palimpsest.app.recovery import Recovery
 from palimpsest.app.resume import Desk, Place
+from palimpsest.app.settings import Settings
 from palimpsest.app.tasks import started
 from palimpsest.app.watch import DiskWatch
 
-LEAST = 5  # points: smaller text cannot be read
 LINE_ENDS = {"LF (Unix, macOS)": "\n", "CRLF (Windows)": "\r\n", "CR (old Macintosh)": "\r"}
 
 
@@ -46,7 +47,7 @@ class Pages(QTabWidget):
         self.setDocumentMode(True)
         self.setMovable(True)
         self.setTabsClosable(True)
-        self._bigger = 0  # points
+        self._settings, self._bigger = Settings(), 0  # points
         self._closed: list[Path] = []  # the last one last
         self._watch = DiskWatch(self)
         self._watch.changed.connect(self._changed_on_disk)
@@ -71,7 +72,7 @@ class Pages(QTabWidget):
         """Add an empty page and show it."""
         page = Page(self.recovery)
         editor = page.editor
-        editor.enlarge(self._bigger)
+        editor.use(self._settings, self._bigger)
         editor.menu_wanted.connect(self.menu_wanted)
         editor.textChanged.connect(self.edited)
         editor.verticalScrollBar().valueChanged.connect(lambda _value: self.scrolled.emit())
@@ -191,10 +192,14 @@ class Pages(QTabWidget):
 
     def zoom(self, by: int) -> None:
         """Make the text of all pages so many points bigger; 0: as it was."""
-        least = LEAST - (self.page.editor.font().pointSize() - self._bigger)
-        self._bigger = max(least, self._bigger + by) if by else 0
+        self._bigger = max(LEAST - self._settings.font_size, self._bigger + by) if by else 0
+        self.use(self._settings)
+
+    def use(self, settings: Settings) -> None:
+        """All pages look as these settings say."""
+        self._settings = settings
         for page in self.all:
-            page.editor.enlarge(self._bigger)
+            page.editor.use(settings, self._bigger)
 
     @property
     def can_reopen(self) -> bool:

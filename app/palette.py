@@ -7,6 +7,8 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QDialog, QLineEdit, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
+from palimpsest.app.actions import name_of
+
 WIDTH, HEIGHT = 520, 340  # pixels
 
 
@@ -99,8 +101,3 @@ class Palette(QDialog):
         self.close()
         if item:
             item.data(0, Qt.ItemDataRole.UserRole).trigger()
-
-
-def name_of(action: QAction) -> str:
-    """The action's label as one reads it, behind its menu's."""
-    return f"{action.data()}: {action.text()}".replace("&", "").removesuffix("…")

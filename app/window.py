@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QGuiApplication
 from PySide6.QtWidgets import QInputDialog, QMainWindow, QMenu, QVBoxLayout, QWidget
 
-from palimpsest.app import actions, recent, resume
+from palimpsest.app import actions, recent, resume, settings
 from palimpsest.app.askbar import AskBar
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.editor import Editor
@@ -14,8 +14,11 @@ from palimpsest.app.find import FindBar
 from palimpsest.app.page import Page
 from palimpsest.app.pages import Pages
 from palimpsest.app.palette import Palette
+from palimpsest.app.preferences import Preferences
 from palimpsest.app.session import FillSession, Verdict, around
+from palimpsest.app.settings import Settings
 from palimpsest.app.statusbar import StatusBar
+from palimpsest.app.theme import Theme
 from palimpsest.engine import Event, Failed, Fill, Options, Ready, RequestError
 
 
@@ -24,8 +27,9 @@ class Window(QMainWindow):
 
     # Pyright knows this class under two paths, the folder's and the package's, hence the two ignored lines below.
 
-    def __init__(self, bridge: EngineBridge, options: Options | None = None):
+    def __init__(self, bridge: EngineBridge, options: Options | None = None, chosen: Settings | None = None):
         super().__init__()
+        self.theme = Theme(self)
         self._bridge, self._options = bridge, options or Options()
         self.pages, self.ask_bar, self.status = Pages(), AskBar(), StatusBar()
         self.find_bar = FindBar(lambda: self.editor)
@@ -54,7 +58,30 @@ class Window(QMainWindow):
         bridge.loading.connect(self.status.report)
         bridge.loaded.connect(self._loaded)
         self.resize(900, 640)
+        self.use(chosen or Settings())
         self._dress(self.page)
+
+    def use(self, chosen: Settings) -> None:
+        """Look and behave as these settings say."""
+        self.settings = chosen
+        self.theme.use(chosen.theme)
+        self.pages.use(chosen)
+        actions.set_keys(self._actions, chosen.shortcuts)
+
+    def show_preferences(self) -> None:
+        """Let the user change the settings, which are kept and used at once."""
+        preferences = Preferences(self.settings, self._actions, self)
+        preferences.changed.connect(self._choose)
+        preferences.show()
+
+    def _choose(self, chosen: Settings) -> None:
+        self.use(chosen)
+        try:
+            settings.save(chosen)
+        except OSError as error:
+            self.status.showMessage(
+                f"The preferences hold until you quit: {settings.file()} cannot be written ({error})."
+            )
 
     @property
     def page(self) -> Page:

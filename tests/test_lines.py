@@ -115,7 +115,7 @@ def test_a_new_line_begins_as_it_should(editor, suffix, before, after):
         ("a:\n  b\n", "  "),
         ("a:\n\tb\n", "\t"),
         ("a:\n        b\n            c\n                d\n    e", "    "),
-        ("", "    "),
+        ("", ""),
     ],
 )
 def test_the_level_of_indentation_is_the_file_s(text, level):

@@ -72,7 +72,7 @@ def test_a_screen_that_does_not_answer_is_told():
 
 
 @pytest.mark.parametrize("moment", ["the model loads", "a fill runs"])
-def test_closing_the_window_ends_everything(moment):
+def test_closing_the_window_ends_everything(moment, tmp_path):
     code = f"""
 import sys
 from PySide6.QtCore import QTimer
@@ -95,7 +95,7 @@ class Window(window.Window):
 window.Window = Window
 sys.exit(main.main([{str(REAL_FILE)!r}]))
 """
-    result = python(code, QT_QPA_PLATFORM="offscreen")
+    result = python(code, QT_QPA_PLATFORM="offscreen", XDG_STATE_HOME=str(tmp_path))  # nothing to be rescued
     assert result.returncode == 0
     told = [line for line in result.stderr.splitlines() if "This plugin does not support" not in line]
     assert told == []

@@ -1,0 +1,150 @@
+"""The preferences: a row for every setting and for the keys of every command, found by a few letters; they hold at
+once."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QAction, QFont, QKeySequence
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFontComboBox,
+    QFormLayout,
+    QKeySequenceEdit,
+    QLabel,
+    QLineEdit,
+    QScrollArea,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from palimpsest.app.actions import name_of
+from palimpsest.app.settings import ROWS, Settings
+
+WIDTH, HEIGHT = 560, 560  # pixels
+KEYS = "Keys"  # the section behind those of the table
+
+
+class Preferences(QDialog):
+    """Emits the settings whenever one was changed."""
+
+    changed = Signal(Settings)
+
+    def __init__(self, settings: Settings, actions: list[QAction], parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle("Preferences")
+        self._settings, self._actions = settings, actions
+        self.wanted = QLineEdit(placeholderText="Search", clearButtonEnabled=True)
+        self.wanted.setAccessibleName("Search the preferences")
+        self.wanted.textChanged.connect(self._filter)
+        self._trouble = QLabel(wordWrap=True)
+        self._area = QScrollArea(widgetResizable=True)
+        self._area.setFrameShape(QScrollArea.Shape.NoFrame)
+        buttons = QDialogButtonBox(
+            QDialogButtonBox.StandardButton.Close | QDialogButtonBox.StandardButton.RestoreDefaults
+        )
+        buttons.rejected.connect(self.close)
+        buttons.button(QDialogButtonBox.StandardButton.RestoreDefaults).clicked.connect(self._restore)
+        column = QVBoxLayout(self)
+        for widget in (self.wanted, self._area, self._trouble, buttons):
+            column.addWidget(widget)
+        self.resize(WIDTH, HEIGHT)
+        self._draw()
+
+    @property
+    def trouble(self) -> str:
+        """What could not be set."""
+        return self._trouble.text()
+
+    def _draw(self) -> None:
+        body = QWidget()
+        self._form = QFormLayout(body, verticalSpacing=8)
+        self.rows: dict[str, QWidget] = {}  # by their labels
+        self._sections: dict[QLabel, list[str]] = {}
+        for row in ROWS:
+            field = _field(row, getattr(self._settings, row.name), lambda value, name=row.name: self._set(name, value))
+            self._add(row.metadata["section"], row.metadata["label"], field)
+        for action in self._actions:
+            self._add(KEYS, name_of(action), self._keys(action))
+        self._area.setWidget(body)
+
+    def _add(self, section: str, label: str, field: QWidget) -> None:
+        if section not in map(QLabel.text, self._sections):
+            title = QLabel(section)
+            font = title.font()
+            font.setBold(True)
+            title.setFont(font)
+            self._form.addRow(title)
+            self._sections[title] = []
+        self._sections[next(reversed(self._sections))].append(label)
+        self.rows[label] = field
+        field.setAccessibleName(label)
+        self._form.addRow(label, field)
+
+    def _filter(self, wanted: str) -> None:
+        """Show the rows that have all the words, with their sections."""
+        words = wanted.lower().split()
+        for title, labels in self._sections.items():
+            fitting = [label for label in labels if all(word in f"{title.text()} {label}".lower() for word in words)]
+            for label in labels:
+                self._form.setRowVisible(self.rows[label], label in fitting)
+            self._form.setRowVisible(title, bool(fitting))
+
+    def _set(self, name: str, value: Any) -> None:
+        self._settings = replace(self._settings, **{name: value})
+        self._trouble.clear()
+        self.changed.emit(self._settings)
+
+    def _keys(self, action: QAction) -> QKeySequenceEdit:
+        field = QKeySequenceEdit(action.shortcut(), clearButtonEnabled=True)
+        field.setMaximumSequenceLength(1)
+        field.editingFinished.connect(lambda: self._set_keys(action, field))
+        return field
+
+    def _set_keys(self, action: QAction, field: QKeySequenceEdit) -> None:
+        keys, name = field.keySequence(), name_of(action)
+        if keys == action.shortcut():
+            return
+        others = [
+            other for other in self._actions if other is not action and not keys.isEmpty() and other.shortcut() == keys
+        ]
+        if others:
+            field.setKeySequence(action.shortcut())
+            shown = keys.toString(QKeySequence.SequenceFormat.NativeText)
+            self._trouble.setText(f"{shown} is {name_of(others[0])}: give that other keys first.")
+            return
+        self._set("shortcuts", self._settings.shortcuts | {name: keys.toString()})
+
+    def _restore(self) -> None:
+        self._settings = Settings()
+        self._trouble.clear()
+        self.changed.emit(self._settings)
+        self._draw()
+        self._filter(self.wanted.text())
+
+
+def _field(row: Any, value: Any, changed: Callable[[Any], None]) -> QWidget:
+    """What the setting's kind is set with."""
+    choices, (least, most) = row.metadata["choices"], row.metadata["bounds"]
+    if isinstance(value, bool):
+        field = QCheckBox()
+        field.setChecked(value)
+        field.toggled.connect(changed)
+    elif isinstance(value, int):
+        field = QSpinBox(minimum=least, maximum=most, value=value)
+        field.valueChanged.connect(changed)
+    elif choices:
+        field = QComboBox()
+        field.addItems(choices)
+        field.setCurrentText(value)
+        field.textActivated.connect(changed)
+    else:
+        field = QFontComboBox(currentFont=QFont(value))
+        field.currentFontChanged.connect(lambda font: changed(font.family()))
+    return field

@@ -1,0 +1,87 @@
+"""The table of settings: one frozen dataclass, one TOML file; the preferences are drawn from it."""
+
+import logging
+import tomllib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from platformdirs import user_config_path
+
+log = logging.getLogger(__name__)
+
+
+def setting(default: Any, section: str, label: str, choices: tuple[str, ...] = (), bounds: tuple[int, int] = (0, 0)):
+    """A row of the table: what it is at first, where it stands in the preferences, and what it may be."""
+    return field(default=default, metadata={"section": section, "label": label, "choices": choices, "bounds": bounds})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user may want otherwise. A ``str`` without choices is the name of a font."""
+
+    theme: str = setting("system", "Looks", "Colours", choices=("system", "light", "dark"))
+    code_font: str = setting("JetBrains Mono", "Looks", "Font of code")
+    prose_font: str = setting("Vollkorn", "Looks", "Font of prose")
+    font_size: int = setting(11, "Looks", "Size of the text, in points", bounds=(5, 72))
+    line_numbers: bool = setting(True, "Looks", "Line numbers")
+    white_space: bool = setting(False, "Looks", "Show blanks and tabs")
+    ruler: int = setting(0, "Looks", "Ruler in code behind so many columns (0: none)", bounds=(0, 400))
+    wrap: str = setting("prose", "Writing", "Wrap long lines in", choices=("prose", "all files", "no file"))
+    indent: int = setting(4, "Writing", "Blanks of an indent, where the file does not tell", bounds=(1, 16))
+    tabs: bool = setting(False, "Writing", "Indent with tabs, where the file does not tell")
+    shortcuts: dict[str, str] = field(default_factory=dict)  # other keys than the table of actions says, by its names
+
+
+ROWS = [row for row in fields(Settings) if row.metadata]
+
+
+def file() -> Path:
+    """Where the settings are kept."""
+    return user_config_path("palimpsest") / "settings.toml"
+
+
+def load() -> tuple[Settings, str]:
+    """The settings, and what in the file cannot be used, for the user; nothing in the file is lost."""
+    try:
+        told = _told()
+    except (OSError, ValueError) as error:
+        return Settings(), f"{file()} cannot be read ({error}): correct it, or change a preference to begin it anew."
+    good = {row.name: told[row.name] for row in ROWS if row.name in told and _fits(row, told[row.name])}
+    shortcuts = told.get("shortcuts", {})
+    if isinstance(shortcuts, dict):
+        good["shortcuts"] = {name: keys for name, keys in shortcuts.items() if isinstance(keys, str)}
+    wrong = [row.name for row in ROWS if row.name in told and row.name not in good]
+    return Settings(**good), f"{file()}: {', '.join(wrong)} cannot be that, so it is as usual." if wrong else ""
+
+
+def save(settings: Settings) -> None:
+    """Keep what differs from the usual, beside what other versions keep in the file. Raises OSError."""
+    usual = asdict(Settings())
+    try:
+        kept = {name: value for name, value in _told().items() if name not in usual}
+    except ValueError:
+        file().replace(file().with_suffix(".unreadable"))  # it may hold much that a hand has written
+        kept = {}
+    changed = {name: value for name, value in asdict(settings).items() if value != usual[name]}
+    file().parent.mkdir(parents=True, exist_ok=True)
+    part = file().with_suffix(".part")
+    part.write_text(tomli_w.dumps(kept | changed), "utf-8")
+    part.replace(file())
+
+
+def _told() -> dict[str, Any]:
+    try:
+        return tomllib.loads(file().read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+
+
+def _fits(row, value: Any) -> bool:
+    if type(value) is not type(row.default):
+        return False
+    least, most = row.metadata["bounds"]
+    if isinstance(value, int) and most:
+        return least <= value <= most
+    return not row.metadata["choices"] or value in row.metadata["choices"]
