@@ -39,6 +39,7 @@ class Pages(QTabWidget):
     changed = Signal(Page)  # its title, its state or that it is in front
     menu_wanted = Signal(QContextMenuEvent)
     edited = Signal()  # the text of any page
+    selected = Signal()  # something else, in any page
     scrolled = Signal()
 
     def __init__(self, recovery: Recovery | None = None, parent: QWidget | None = None):
@@ -75,6 +76,7 @@ class Pages(QTabWidget):
         editor.use(self._settings, self._bigger)
         editor.menu_wanted.connect(self.menu_wanted)
         editor.textChanged.connect(self.edited)
+        editor.selectionChanged.connect(self.selected)
         editor.verticalScrollBar().valueChanged.connect(lambda _value: self.scrolled.emit())
         for signal in (page.changed, editor.copyAvailable, editor.undoAvailable, editor.redoAvailable):
             signal.connect(lambda _state=None: self._dress(page))

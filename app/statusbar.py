@@ -4,6 +4,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QStatusBar, QToolButton, QWidget
 
 from palimpsest.app.encoding import Text, label
+from palimpsest.app.words import WordCount
 from palimpsest.engine import Done, Draft, Event, Failed, Loading, Reading, Ready, Stopped, Thought
 
 
@@ -25,7 +26,8 @@ class StatusBar(QStatusBar):
             button.setAccessibleName(name)
             button.setToolTip(name)
             button.clicked.connect(wanted)
-        for widget in (self._step, self._line_ends, self._encoding, self._model):
+        self.words = WordCount()
+        for widget in (self._step, self.words, self._line_ends, self._encoding, self._model):
             self.addPermanentWidget(widget)
 
     def tell_file(self, file: Text) -> None:

@@ -1,12 +1,13 @@
 """The main window: the open files, menus, the ask bar and the status bar."""
 
 from functools import partial
+from pathlib import Path
 
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QGuiApplication
-from PySide6.QtWidgets import QInputDialog, QMainWindow, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QMainWindow, QMenu, QVBoxLayout, QWidget
 
-from palimpsest.app import actions, recent, resume, settings
+from palimpsest.app import actions, paper, recent, resume, settings
 from palimpsest.app.askbar import AskBar
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.editor import Editor
@@ -15,9 +16,11 @@ from palimpsest.app.page import Page
 from palimpsest.app.pages import Pages
 from palimpsest.app.palette import Palette
 from palimpsest.app.preferences import Preferences
+from palimpsest.app.preview import Preview
 from palimpsest.app.session import FillSession, Verdict, around
 from palimpsest.app.settings import Settings
 from palimpsest.app.statusbar import StatusBar
+from palimpsest.app.tasks import started
 from palimpsest.app.theme import Theme
 from palimpsest.engine import Event, Failed, Fill, Options, Ready, RequestError
 
@@ -42,12 +45,17 @@ class Window(QMainWindow):
         column.addWidget(self.ask_bar)
         self.setCentralWidget(middle)
         self.setStatusBar(self.status)
+        self.preview = Preview(self)
+        self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.preview)
         self._actions, self._context = actions.build(self)  # pyright: ignore[reportArgumentType]
+        self.addActions(self._actions)  # their keys are good without the menu bar too
         self.pages.told.connect(self.status.showMessage)
         self.pages.changed.connect(self._dress)
         self.pages.currentChanged.connect(self._switched)
         self.pages.menu_wanted.connect(self._show_menu)
         self.pages.edited.connect(self._find_again)
+        self.pages.edited.connect(self._follow)
+        self.pages.selected.connect(self._follow)
         self.pages.scrolled.connect(self.find_bar.mark)
         self.ask_bar.asked.connect(self.rewrite)
         for bar in (self.ask_bar, self.find_bar):
@@ -119,6 +127,33 @@ class Window(QMainWindow):
         if chosen and line.strip().isdecimal():
             self.page.go_to(int(line), int(column) if column.strip().isdecimal() else 1)
             self.editor.setFocus()
+
+    @property
+    def _sheet(self) -> paper.Sheet:
+        return paper.Sheet(self.page.path or Path("Untitled"), self.editor.text(), self.editor.font())
+
+    def ask_print(self) -> None:
+        paper.ask_print(self._sheet, self)
+
+    @started
+    async def ask_pdf(self) -> None:
+        """Write the text as a PDF file where the user says."""
+        name = str((self.page.path or Path("Untitled")).with_suffix(".pdf"))
+        name, _ = QFileDialog.getSaveFileName(self, "Export as PDF", name, "PDF (*.pdf)")
+        if name:
+            try:
+                await paper.write_pdf(self._sheet, Path(name))
+            except OSError as error:
+                self.status.showMessage(f"{name} cannot be written: {error.strerror}.")
+            else:
+                self.status.showMessage(f"{name} is written")
+
+    def toggle_focus(self) -> None:
+        """Show nothing but the text, on the whole screen, or everything again."""
+        alone = not self.menuBar().isHidden()
+        for part in (self.menuBar(), self.status, self.pages.tabBar()):
+            part.setHidden(alone)
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
 
     def show_palette(self) -> None:
         """Offer all that can be done now, by its name."""
@@ -208,8 +243,13 @@ class Window(QMainWindow):
         if not self.find_bar.isHidden():
             self.find_bar.search(False)
 
+    def _follow(self) -> None:
+        self.status.words.follow(self.editor)
+        self.preview.follow(self.editor, self.page.path)
+
     def _switched(self) -> None:
         self._find_again()
+        self._follow()
         self.status.ended()
         if self.page.session and self.page.session.last:
             self.status.report(self.page.session.last)
@@ -219,6 +259,7 @@ class Window(QMainWindow):
             self.setWindowTitle(f"{page.title}[*] – Palimpsest")
             self.setWindowModified(page.modified)
             self.status.tell_file(page.file)
+            self._follow()
             self._refresh()
 
     def _refresh(self) -> None:
