@@ -53,7 +53,7 @@ class Step:
         text: Any = network.config.text_config
         self._kinds: list[str] = text.layer_types
         # What a step reads and writes.
-        self._current, self._best = torch.zeros(2, batch, width, dtype=torch.long, device=device)
+        self._current, self._best, self._standing = torch.zeros(3, batch, width, dtype=torch.long, device=device)
         self._free = torch.zeros(batch, width, dtype=torch.bool, device=device)
         self._confidence = torch.zeros(batch, width, device=device)
         self._repeats = torch.zeros(batch, dtype=torch.long, device=device)
@@ -121,7 +121,7 @@ class Step:
             self._side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._side) if self._side else nullcontext():
             current, best, confidence, repeats, finished = (part.to("cpu", non_blocking=True) for part in told)
-        stay = state.rows.cpu(), state.free.cpu()
+        stay = state.rows.cpu(), state.free.cpu(), state.standing.cpu()
         reached = State(state.number + 1, *stay, current, best, confidence, repeats, finished, guess.unbind())
         self._ahead = None
         if reached.number < self._schedule.max_steps:
@@ -135,6 +135,7 @@ class Step:
     def _take(self, state: State) -> None:
         model, rows = self._model, len(state.rows)
         self._free[:rows], self._free[rows:] = state.free, False  # canvases that have left leave nothing to decide
+        self._standing[:rows] = state.standing
         self._current[:rows], self._best[:rows], self._repeats[:rows] = state.current, state.best, state.repeats
         table, scale = self._decoder.embed_tokens.weight, self._decoder.embed_tokens.embed_scale
         if state.guess is None:
@@ -184,7 +185,8 @@ class Step:
         accepted = accept(entropies, self._bound)
         # 3. Renoise.
         random = noise(free.shape, len(embedding.weight), self.generator)
-        self._current.copy_(torch.where(free & ~accepted, random, proposal))
+        unsure = torch.where(self._standing >= 0, self._standing, random)
+        self._current.copy_(torch.where(free & ~accepted, unsure, proposal))
         # 4. Stop.
         best = torch.where(free, found.likeliest.view(free.shape), self._best)
         self._repeats.copy_(torch.where((best == self._best).all(-1), self._repeats + 1, 0))

@@ -30,6 +30,7 @@ class State:
     number: int
     rows: Tensor  # B, which candidate each canvas is
     free: Tensor  # B W bool
+    standing: Tensor  # B W, what is revised; -1 where nothing is
     current: Tensor  # B W, what the decoder reads next
     best: Tensor  # B W, the likeliest tokens; pins unchanged
     confidence: Tensor  # B W, their probability before the temperature, under which all ends up sure; 1 on pins
@@ -39,7 +40,7 @@ class State:
 
     def only(self, rows: Tensor) -> "State":
         """The batch of these canvases alone, in this order (indices)."""
-        names = ("rows", "free", "current", "best", "confidence", "repeats", "finished")
+        names = ("rows", "free", "standing", "current", "best", "confidence", "repeats", "finished")
         guess = None if self.guess is None else tuple(self.guess[row] for row in rows.tolist())
         return replace(self, guess=guess, **{name: getattr(self, name)[rows] for name in names})
 
@@ -55,11 +56,13 @@ class Race:
 def begin(canvas: Canvas, vocabulary: int, generator: torch.Generator) -> State:
     """Before the first step: noise on every free position, or what stands there, half believed."""
     random = noise(canvas.ids.shape, vocabulary, generator)
+    standing = canvas.ids.where(canvas.free & canvas.revised, -1)
     return State(
         number=0,
         rows=torch.arange(len(canvas.ids), device=canvas.ids.device),
         free=canvas.free,
-        current=canvas.ids if canvas.revised else torch.where(canvas.free, random, canvas.ids),
+        standing=standing,
+        current=torch.where(canvas.free, standing.where(standing >= 0, random), canvas.ids),
         best=torch.where(canvas.free, -1, canvas.ids),
         confidence=torch.where(canvas.free, 0.0, 1.0),
         repeats=torch.zeros(len(canvas.ids), dtype=torch.long, device=canvas.ids.device),
@@ -81,7 +84,7 @@ def step(state: State, decode: Decode, schedule: Schedule, draw: Draw, generator
 
     1. Decode the free positions and divide by the step's temperature.
     2. Propose a token for each, and accept the surest of each canvas.
-    3. Renoise the others.
+    3. Renoise the others, or put back what stands there to be revised.
     4. A canvas is finished when its likeliest tokens repeat and are sure.
     5. What was predicted conditions the next step.
     """
@@ -96,7 +99,7 @@ def step(state: State, decode: Decode, schedule: Schedule, draw: Draw, generator
     accepted = accept(entropies, schedule.entropy_bound)
     # 3. Renoise.
     random = noise(free.shape, probabilities.shape[-1], generator)
-    current = torch.where(free & ~accepted, random, proposal)
+    current = torch.where(free & ~accepted, state.standing.where(state.standing >= 0, random), proposal)
     # 4. Stop.
     top, likeliest = logits.max(-1)
     best = state.best.masked_scatter(free, likeliest)
@@ -106,7 +109,7 @@ def step(state: State, decode: Decode, schedule: Schedule, draw: Draw, generator
     confidence = state.confidence.masked_scatter(free, (top - logits.logsumexp(-1)).exp())
     # 5. Condition.
     guess = probabilities.split(free.sum(-1).tolist())
-    return State(number, state.rows, free, current, best, confidence, repeats, finished, guess)
+    return State(number, state.rows, free, state.standing, current, best, confidence, repeats, finished, guess)
 
 
 def denoise(

@@ -89,7 +89,8 @@ def test_the_trainer_sees_what_the_engine_sees(tokenizer, tokens, tiny):
         with torch.no_grad():
             trainer._read(torch.from_numpy(batch.ids), prefix)
             seen = prefix.behind(canvases, tiny.windows)
-            shown, soft = trainer.begun(canvases, canvases.target)
+            standing = canvases.standing.where(canvases.standing >= 0, canvases.target)
+            shown, soft = trainer.begun(canvases, standing)
             hidden = trainer._decode(shown, soft, canvases, seen)
         for row in range(0, len(hidden), 3):
             ids = batch.ids[canvases.document[row]][: canvases.start[row]].tolist()

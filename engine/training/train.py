@@ -9,7 +9,7 @@
    trained, flat cross-entropy over the free positions, in two passes. The first decodes pure noise, with the free
    positions marked (conditioned on the mean embedding), or a text that is to be rewritten, half believed (conditioned
    on that and the mean). The second is conditioned on what the first predicts and decodes a canvas as the sampler
-   would leave it, or one with uniform noise of any level as in the released objective.
+   would leave it, or one with any share of uniform noise, or of that text, as in the released objective.
 3. *left-to-right*, from 1 too: the next-token loss alone, on text whose middle was moved behind what follows. The
    autoregressive rival in the evaluation.
 
@@ -138,7 +138,8 @@ class Trainer:
         place, temperature = (torch.rand(shape, generator=generator, device=device) for shape in ((len(wanted), 1), 1))
         # 2. First pass: noise on all free positions, which are marked, or the text that stands there.
         seen = prefix.behind(canvases, [self.windows[kind] for kind in self.kinds])
-        hidden = self._decode(*self.begun(canvases, noise), canvases, seen)
+        shown = canvases.standing.where(canvases.standing >= 0, noise)
+        hidden = self._decode(*self.begun(canvases, shown), canvases, seen)
         temperature = COOLEST + (HOTTEST - COOLEST) * temperature
         first, guess, unsure, proposed = self._loss(hidden[free], wanted, temperature, place)
         # 3. Second pass: conditioned on what the first one predicts.
@@ -147,18 +148,20 @@ class Trainer:
             target.masked_scatter(free, proposed),
         )
         kept = self.kept(canvases, unsure, proposal, generator)
-        current = torch.where(free & (kept < 0), noise.roll(1, 0), torch.where(free, kept, target))
+        shown = canvases.standing.where(canvases.standing >= 0, noise.roll(1, 0))
+        current = torch.where(free & (kept < 0), shown, torch.where(free, kept, target))
         hidden = self._decode(current, self.conditioned(free, pinned, guess), canvases, seen)
         counted = self.counted(canvases, current)
         second = self._loss(hidden[counted], target[counted])[0]
         return first, second
 
-    def begun(self, canvases: Canvases, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """The canvases of the first pass (B W) and what conditions it (B W C), as ``denoise.begin`` has them."""
+    def begun(self, canvases: Canvases, shown: Tensor) -> tuple[Tensor, Tensor]:
+        """The canvases of the first pass (B W) with these tokens on free positions, and what conditions it (B W C), as
+        ``denoise.begin`` has them."""
         embed, free, stands = self.decoder.embed_tokens, canvases.free, canvases.standing >= 0
-        shown = torch.where(free, canvases.standing.where(stands, noise), canvases.target)
         marked = self.marked(free, embed(canvases.target))
-        return shown, torch.where(stands[..., None], BELIEF * embed(shown) + (1 - BELIEF) * marked, marked)
+        marked = torch.where(stands[..., None], BELIEF * embed(shown) + (1 - BELIEF) * marked, marked)
+        return torch.where(free, shown, canvases.target), marked
 
     def marked(self, free: Tensor, pinned: Tensor) -> Tensor:
         """What conditions the first pass (B W C): pins themselves, free positions the mean of all tokens."""
@@ -170,8 +173,8 @@ class Trainer:
         return pinned.masked_scatter(free[..., None], guess.to(pinned.dtype))
 
     def kept(self, canvases: Canvases, unsure: Tensor, proposal: Tensor, generator: torch.Generator) -> Tensor:
-        """The tokens that stand on the second pass' canvas (B W), -1 where noise does: of half of the canvases what the
-        sampler would accept of the ``proposal``, of the others the truth but for noise of any level."""
+        """The tokens known on the second pass' canvas (B W), -1 where none is: of half of the canvases what the
+        sampler would accept of the ``proposal``, of the others any share of the truth."""
         accepted = accept(unsure, BOUND)
         shape = (len(unsure), 1)
         sampled, level = (torch.rand(shape, generator=generator, device=unsure.device) for _ in range(2))
