@@ -55,6 +55,12 @@ COMMANDS = [
     Command("&Edit", "R&eplace…", "Ctrl+H", lambda w: w.find_bar.open(replacing=True)),
     Command("&Edit", "Find &next", "F3", lambda w: w.find_bar.next(), lambda w: w.find_bar.isVisible()),
     Command("&Edit", "Find pre&vious", "Shift+F3", lambda w: w.find_bar.previous(), lambda w: w.find_bar.isVisible()),
+    Command("&Edit", "Select the ne&xt like it", "Ctrl+D", lambda w: w.editor.carets.add_next()),
+    Command(
+        "&Edit", "Select all &like it", "Ctrl+Shift+L", lambda w: w.editor.carets.add_all(), lambda w: w.has_selection
+    ),
+    Command("&Edit", "Caret a&bove", "Ctrl+Alt+Up", lambda w: w.editor.carets.add_line(down=False)),
+    Command("&Edit", "Caret bel&ow", "Ctrl+Alt+Down", lambda w: w.editor.carets.add_line(down=True)),
     Command("&Edit", "Pre&ferences…", "Ctrl+,", lambda w: w.show_preferences()),
     Command("&Lines", "Move &up", "Alt+Up", lambda w: lines.move(w.editor, down=False)),
     Command("&Lines", "Move &down", "Alt+Down", lambda w: lines.move(w.editor, down=True)),

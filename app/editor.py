@@ -6,8 +6,10 @@ from PySide6.QtCore import QEvent, QLineF, QMimeData, Qt, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QFont,
+    QInputMethodEvent,
     QKeyEvent,
     QKeySequence,
+    QMouseEvent,
     QPainter,
     QPaintEvent,
     QPalette,
@@ -20,6 +22,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QWidget
 
 from palimpsest.app import brackets, lines
+from palimpsest.app.carets import Carets
 from palimpsest.app.drafts import DraftLayer, DraftLayout
 from palimpsest.app.encoding import clean
 from palimpsest.app.margin import Margin
@@ -41,6 +44,7 @@ class Editor(QPlainTextEdit):
         self._document: QTextDocument | None = None  # ours to delete, unlike the one Qt began with
         self._marks: dict[str, list[QTextEdit.ExtraSelection]] = {}
         self.suffix, self._wraps = "", False
+        self.carets = Carets(self)  # pyright: ignore[reportArgumentType]  (as in window.py)
         self._margin = Margin(self)  # pyright: ignore[reportArgumentType]  (as in window.py)
         self.cursorPositionChanged.connect(self._mark_caret)
         self.put("")
@@ -54,7 +58,7 @@ class Editor(QPlainTextEdit):
         document.setPlainText(text)
         document.setModified(False)
         before, self._document = self._document, document
-        self._marks = {}
+        self._marks, self.carets.others = {}, []
         self.setDocument(document)
         if before:
             before.deleteLater()
@@ -161,6 +165,10 @@ class Editor(QPlainTextEdit):
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not self.carets.press(event, lambda: self._press(event)):
+            self._press(event)
+
+    def _press(self, event: QKeyEvent) -> None:
         if event.matches(QKeySequence.StandardKey.InsertLineSeparator):
             # Qt would insert U+2028, which no text file means.
             self.textCursor().insertBlock()
@@ -168,9 +176,38 @@ class Editor(QPlainTextEdit):
         elif not lines.press(self, event):  # pyright: ignore[reportArgumentType]  (as in window.py)
             super().keyPressEvent(event)
 
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.modifiers() == Qt.KeyboardModifier.AltModifier and event.button() == Qt.MouseButton.LeftButton:
+            self.carets.add(self.cursorForPosition(event.position().toPoint()))
+            return
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.carets.clear()
+        super().mousePressEvent(event)
+
+    def inputMethodEvent(self, event: QInputMethodEvent) -> None:
+        composed = event.commitString()
+        if composed and self.carets.others:
+            self.carets.insert(composed)
+            event.setCommitString("")
+        super().inputMethodEvent(event)
+
     def insertFromMimeData(self, source: QMimeData) -> None:
-        self.textCursor().insertText(clean(source.text()))
+        self.carets.insert(clean(source.text()))
         self.ensureCursorVisible()
+
+    def copy(self) -> None:
+        """Copy what is selected, at all carets."""
+        if self.carets.others:
+            self.carets.copy()
+        else:
+            super().copy()
+
+    def cut(self) -> None:
+        """Cut what is selected, at all carets."""
+        if self.carets.others:
+            self.carets.cut()
+        else:
+            super().cut()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -180,6 +217,7 @@ class Editor(QPlainTextEdit):
             across = self.contentOffset().x() + self.document().documentMargin()
             across += self._settings.ruler * self.fontMetrics().horizontalAdvance(" ")
             painter.drawLine(QLineF(across, event.rect().top(), across, event.rect().bottom()))
+        self.carets.paint(painter)
         self.drafts.paint(painter)
         painter.end()
 

@@ -1,0 +1,140 @@
+"""Several carets at once."""
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QGuiApplication, QInputMethodEvent, QTextCursor
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from palimpsest.app.editor import Editor
+
+TEXT = "one = 1\ntwo = one\nthree = one + two\n"
+
+
+@pytest.fixture
+def editor(qtbot):
+    editor = Editor()
+    qtbot.addWidget(editor)
+    editor.put(TEXT)
+    editor.resize(400, 200)
+    editor.show()
+    editor.setFocus()
+    return editor
+
+
+def press(editor, key, modifiers=Qt.KeyboardModifier.NoModifier):
+    QTest.keyClick(editor, key, modifiers)
+
+
+def select_all_of_one(editor):
+    for _ in range(3):
+        editor.carets.add_next()
+
+
+def test_the_next_like_it_is_selected_and_typed_over(editor):
+    select_all_of_one(editor)
+    assert [caret.selectedText() for caret in editor.carets.all] == ["one"] * 3
+    editor.carets.add_next()
+    assert len(editor.carets.all) == 3, "there are no more"
+    QTest.keyClicks(editor, "abc")
+    press(editor, Qt.Key.Key_Backspace)
+    assert editor.text() == TEXT.replace("one", "ab")
+    while editor.document().isUndoAvailable():
+        editor.undo()
+    assert editor.text() == TEXT
+
+
+def test_each_key_is_one_undo_step(editor):
+    select_all_of_one(editor)
+    press(editor, Qt.Key.Key_Delete)
+    assert editor.text() == TEXT.replace("one", "")
+    editor.undo()
+    assert editor.text() == TEXT
+    editor.redo()
+    assert editor.text() == TEXT.replace("one", "")
+
+
+def test_all_like_it_at_once(editor):
+    editor.carets.add_next()
+    editor.carets.add_all()
+    QTest.keyClicks(editor, "x")
+    assert editor.text() == TEXT.replace("one", "x")
+
+
+def test_carets_above_and_below_make_a_column(editor):
+    editor.moveCursor(QTextCursor.MoveOperation.Right)
+    editor.carets.add_line(down=True)
+    editor.carets.add_line(down=True)
+    editor.carets.add_line(down=False)
+    assert [caret.position() for caret in editor.carets.all] == [1, 9, 19]
+    press(editor, Qt.Key.Key_End)
+    press(editor, Qt.Key.Key_Left, Qt.KeyboardModifier.ShiftModifier)
+    assert [caret.selectedText() for caret in editor.carets.all] == ["1", "e", "o"]
+    press(editor, Qt.Key.Key_Home)
+    press(editor, Qt.Key.Key_Return)
+    assert editor.text() == "\none = 1\n\ntwo = one\n\nthree = one + two\n"
+
+
+def test_carets_that_meet_are_one(editor):
+    editor.carets.add_line(down=True)
+    for _ in range(2):
+        press(editor, Qt.Key.Key_Home, Qt.KeyboardModifier.ControlModifier)
+    assert len(editor.carets.all) == 1
+    QTest.keyClicks(editor, "x")
+    assert editor.text() == "x" + TEXT
+
+
+def test_esc_and_a_click_leave_one(editor):
+    select_all_of_one(editor)
+    press(editor, Qt.Key.Key_Escape)
+    assert len(editor.carets.all) == 1
+    select_all_of_one(editor)
+    QTest.mouseClick(editor.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(5, 5))
+    assert len(editor.carets.all) == 1
+
+
+def test_alt_and_a_click_add_one(editor):
+    place = editor.cursorRect(QTextCursor(editor.document().findBlockByNumber(1))).center()
+    QTest.mouseClick(editor.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.AltModifier, place)
+    QTest.keyClicks(editor, "x")
+    assert editor.text() == "xone = 1\nxtwo = one\nthree = one + two\n"
+
+
+def test_copies_are_pasted_line_by_line_or_all_at_each(editor):
+    editor.carets.add_line(down=True)
+    press(editor, Qt.Key.Key_End, Qt.KeyboardModifier.ShiftModifier)
+    editor.copy()
+    assert QGuiApplication.clipboard().text() == "one = 1\ntwo = one"
+    press(editor, Qt.Key.Key_X, Qt.KeyboardModifier.ControlModifier)
+    assert editor.text() == "\n\nthree = one + two\n"
+    editor.paste()
+    assert editor.text() == TEXT
+    QGuiApplication.clipboard().setText("!")
+    editor.paste()
+    assert editor.text() == "one = 1!\ntwo = one!\nthree = one + two\n"
+
+
+def test_composed_text_comes_to_all(editor):
+    editor.carets.add_line(down=True)
+    event = QInputMethodEvent()
+    event.setCommitString("日")
+    QApplication.sendEvent(editor, event)
+    assert editor.text() == "日one = 1\n日two = one\nthree = one + two\n"
+
+
+def test_the_others_are_seen(editor, qtbot):
+    plain = editor.grab().toImage()
+    select_all_of_one(editor)
+    press(editor, Qt.Key.Key_Right)
+    qtbot.wait(1)
+    assert editor.grab().toImage() != plain
+    place = editor.cursorRect(editor.carets.others[0])
+    pixel = editor.viewport().grab().toImage().pixelColor(place.left(), place.center().y())
+    assert pixel == editor.palette().color(editor.palette().ColorRole.Text)
+
+
+def test_a_fresh_text_has_one(editor):
+    select_all_of_one(editor)
+    editor.put("new")
+    QTest.keyClicks(editor, "x")
+    assert editor.text() == "xnew"
