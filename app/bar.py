@@ -1,8 +1,8 @@
 """A bar under the text that takes the keys while it is open."""
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
+from PySide6.QtWidgets import QToolButton, QWidget
 
 
 class Bar(QWidget):
@@ -32,3 +32,17 @@ class Bar(QWidget):
         """Hide the bar and let the text have the keys again."""
         self.hide()
         self.closed.emit()
+
+
+class Toggle(QToolButton):
+    """A button of a bar that is on or off; its keys are heard while the bar has the keys."""
+
+    def __init__(self, bar: Bar, text: str, name: str, keys: str):
+        super().__init__(bar)
+        self.setText(text)
+        self.setCheckable(True)
+        self.setAccessibleName(name)
+        self.setToolTip(f"{name} ({keys})")
+        shortcut = QShortcut(QKeySequence(keys), bar)
+        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        shortcut.activated.connect(self.click)

@@ -1,10 +1,12 @@
 """The text widget: keys, margins, painting; asks, never decides."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from PySide6.QtCore import QEvent, QLineF, QMimeData, Qt, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
+    QDragEnterEvent,
     QFont,
     QInputMethodEvent,
     QKeyEvent,
@@ -31,6 +33,11 @@ from palimpsest.app.span import Span, stretch
 
 LEAST = 5  # points: smaller text cannot be read
 LONG_LINE = 10_000  # characters: beyond, wrapping at words would make every key take seconds
+
+
+def files(dragged: QMimeData) -> list[Path]:
+    """The files and folders that are dragged, if any."""
+    return [Path(url.toLocalFile()) for url in dragged.urls() if url.isLocalFile()]
 
 
 class Editor(QPlainTextEdit):
@@ -190,6 +197,12 @@ class Editor(QPlainTextEdit):
             self.carets.insert(composed)
             event.setCommitString("")
         super().inputMethodEvent(event)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if files(event.mimeData()):
+            event.ignore()  # they are for the window
+        else:
+            super().dragEnterEvent(event)
 
     def insertFromMimeData(self, source: QMimeData) -> None:
         self.carets.insert(clean(source.text()))

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QTextCharFormat
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QToolButton, QWidget
 from shiboken6 import isValid
 
-from palimpsest.app.bar import Bar
+from palimpsest.app.bar import Bar, Toggle
 from palimpsest.app.editor import Editor
 from palimpsest.app.search import MOST, Found, Query, SearchError
 from palimpsest.app.span import Span
@@ -34,10 +34,8 @@ class FindBar(Bar):
         self.wanted.setAccessibleName("Find")
         self.instead.setAccessibleName("Replace with")
         self.told = QLabel()
-        self.case = self._toggle("Aa", "Match upper and lower case (Alt+C)", "Alt+C")
-        self.word = self._toggle("ab|", "Whole words (Alt+W)", "Alt+W")
-        self.expression = self._toggle(".*", "Regular expression (Alt+X)", "Alt+X")
-        self.selection = self._toggle("[ ]", "In the selection only (Alt+S)", "Alt+S")
+        self.case, self.word, self.expression = query_toggles(self)
+        self.selection = Toggle(self, "[ ]", "In the selection only", "Alt+S")
         self._one, self._all = QPushButton(), QPushButton()
         before, after, close = QToolButton(), QToolButton(), QToolButton()
         for button, sign, name, do in (
@@ -161,15 +159,6 @@ class FindBar(Bar):
         else:
             super().keyPressEvent(event)
 
-    def _toggle(self, text: str, name: str, keys: str) -> QToolButton:
-        button = QToolButton()
-        button.setText(text)
-        button.setCheckable(True)
-        button.setAccessibleName(name)
-        button.setToolTip(name)
-        button.setShortcut(keys)
-        return button
-
     def _restrict(self, on: bool) -> None:
         self._within = self._editor().selection() if on else None
         self.search()
@@ -215,6 +204,15 @@ class FindBar(Bar):
         last = editor.cursorForPosition(editor.viewport().rect().bottomRight()).position()
         shown = self._found[max(0, bisect_left(self._starts, first) - 1) : bisect_left(self._starts, last + 1)]
         editor.mark("found", [(one.start, one.end) for one in shown], look)
+
+
+def query_toggles(bar: Bar) -> tuple[Toggle, Toggle, Toggle]:
+    """What a query can ask for: upper and lower case, whole words, a regular expression."""
+    return (
+        Toggle(bar, "Aa", "Match upper and lower case", "Alt+C"),
+        Toggle(bar, "ab|", "Whole words", "Alt+W"),
+        Toggle(bar, ".*", "Regular expression", "Alt+X"),
+    )
 
 
 def _short(text: str) -> str:

@@ -38,7 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
         description="An editor in which a diffusion language model on your own machine rewrites text where it stands.",
         epilog="Without a window: palimpsest fill --help, palimpsest doctor --help",
     )
-    parser.add_argument("files", type=_place, nargs="*", metavar="FILE[:LINE[:COL]]", help="- is the standard input")
+    files = "or a folder to work on; - is the standard input"
+    parser.add_argument("files", type=_place, nargs="*", metavar="FILE[:LINE[:COL]]", help=files)
     parser.add_argument("--wait", action="store_true", help="return when the files are closed, as for $EDITOR")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help=fill.MODEL)
     parser.add_argument("--precision", choices=PRECISIONS, help=fill.PRECISION)

@@ -17,6 +17,7 @@ from palimpsest.app.highlight import Highlighter
 from palimpsest.app.recovery import Journal, Recovery, Rescued
 from palimpsest.app.resume import Place
 from palimpsest.app.session import FillSession, Verdict
+from palimpsest.app.span import Span
 from palimpsest.app.theme import code_style
 from palimpsest.app.utf16 import units
 
@@ -91,6 +92,11 @@ class Page(QWidget):
         if event.type() == QEvent.Type.PaletteChange:
             self._colour()
 
+    def follow(self, path: Path) -> None:
+        """The file has another name; what is not saved stays so."""
+        self.journal.move(path)
+        self.rename(path)
+
     def text(self) -> Text:
         """What would be written to the file now."""
         return self.file.holds(self.editor.text())
@@ -154,3 +160,11 @@ class Page(QWidget):
         cursor.setPosition(block.position() + min(units(block.text()[: max(0, column - 1)]), block.length() - 1))
         self.editor.setTextCursor(cursor)
         self.editor.centerCursor()
+
+    def select(self, line: int, column: int, text: str) -> None:
+        """Go to a line and column, and select ``text`` if it still stands there."""
+        self.go_to(line, column)
+        shown, start = self.editor.document(), self.editor.textCursor().position()
+        there = Span(shown, start, min(start + units(text), shown.characterCount() - 1))
+        if there.text() == text:
+            self.editor.setTextCursor(there.cursor())

@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QInputDialog,
     QMessageBox,
     QPlainTextEdit,
-    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -26,13 +25,14 @@ from palimpsest.app.page import Page
 from palimpsest.app.recovery import Recovery
 from palimpsest.app.resume import Desk, Place
 from palimpsest.app.settings import Settings
+from palimpsest.app.tabs import Tabs
 from palimpsest.app.tasks import started
 from palimpsest.app.watch import DiskWatch
 
 LINE_ENDS = {"LF (Unix, macOS)": "\n", "CRLF (Windows)": "\r\n", "CR (old Macintosh)": "\r"}
 
 
-class Pages(QTabWidget):
+class Pages(Tabs):
     """All open files, at least one."""
 
     told = Signal(str)  # something about a file, for the user
@@ -41,29 +41,23 @@ class Pages(QTabWidget):
     edited = Signal()  # the text of any page
     selected = Signal()  # something else, in any page
     scrolled = Signal()
+    folder_wanted = Signal(Path)  # a folder was named where a file might be
 
     def __init__(self, recovery: Recovery | None = None, parent: QWidget | None = None):
         super().__init__(parent)
         self.recovery = recovery or Recovery()
-        self.setDocumentMode(True)
-        self.setMovable(True)
-        self.setTabsClosable(True)
         self._settings, self._bigger = Settings(), 0  # points
         self._closed: list[Path] = []  # the last one last
         self._watch = DiskWatch(self)
         self._watch.changed.connect(self._changed_on_disk)
         self.new()
-        self.currentChanged.connect(lambda _index: self.changed.emit(self.page))
-        self.tabCloseRequested.connect(lambda index: self.close_page(self.all[index]))
+        self.switched.connect(lambda: self.changed.emit(self.page))
+        self.close_wanted.connect(self.close_page)
 
-    @property
-    def all(self) -> list[Page]:
-        return [page for index in range(self.count()) if isinstance(page := self.widget(index), Page)]
-
-    @property
-    def page(self) -> Page:
-        """The page in front."""
-        return self.all[self.currentIndex()]
+    def unsaved(self, folder: Path) -> dict[Path, str]:
+        """The texts of the files in ``folder`` that are not saved."""
+        pages = {page.path: page for page in self.all if page.path and page.modified}
+        return {path: page.editor.text() for path, page in pages.items() if path.is_relative_to(folder)}
 
     def check(self) -> None:
         """Look for changes on disks that send no notices."""
@@ -80,7 +74,7 @@ class Pages(QTabWidget):
         editor.verticalScrollBar().valueChanged.connect(lambda _value: self.scrolled.emit())
         for signal in (page.changed, editor.copyAvailable, editor.undoAvailable, editor.redoAvailable):
             signal.connect(lambda _state=None: self._dress(page))
-        self.setCurrentIndex(self.addTab(page, page.title))
+        self.add(page)
         self._dress(page)
         page.setFocus()
         return page
@@ -93,8 +87,11 @@ class Pages(QTabWidget):
     @started
     async def open(self, path: Path, line: int = 0, column: int = 1) -> Page | None:
         """Show the file, in the page that has it already, in an untouched one or in a new one; a file that is not there
-        yet begins empty. When it cannot be read, say why and change nothing."""
+        yet begins empty. When it cannot be read, say why and change nothing. A folder is handed on."""
         path = path.absolute()
+        if path.is_dir():
+            self.folder_wanted.emit(path)
+            return None
         if not self._page_of(path):
             missing = not path.exists() and path.parent.is_dir()
             try:
@@ -110,7 +107,7 @@ class Pages(QTabWidget):
                 self.told.emit(f"Read as {name}; if it looks wrong, File ▸ Reopen with encoding…")
         recent.add(path)
         page = self._page_of(path) or self.page
-        self.setCurrentWidget(page)
+        self.show_page(page)
         if line:
             page.go_to(line, column)
         return page
@@ -158,19 +155,25 @@ class Pages(QTabWidget):
         if not waiting and closed:
             closed()
 
-    def desk(self, geometry: str) -> Desk:
+    def desk(self, geometry: str, folder: str = "") -> Desk:
         """What is open now."""
         files = [page for page in self.all if page.path]
         front = files.index(self.page) if self.page in files else 0
-        return Desk([page.place for page in files], front, geometry)
+        aside = sum(page in files for page in self.aside)
+        return Desk([page.place for page in files], front, geometry, folder, aside)
 
     @started
     async def begin(self, desk: Desk, places: list[Place], typed: str) -> None:
         """Show what was asked for at the start, else what was open last; and what was not saved."""
         for place in places or [place for place in desk.places if Path(place.path).is_file()]:
             await self.open(Path(place.path), place.line, place.column)
+        for place in [] if places else desk.places[len(desk.places) - desk.aside :]:
+            if page := self._page_of(Path(place.path)):
+                self.change_side(page)
+        if not places and desk.folder and Path(desk.folder).is_dir():
+            self.folder_wanted.emit(Path(desk.folder))
         if not places and desk.front < len(desk.places):
-            self.setCurrentWidget(self._page_of(Path(desk.places[desk.front].path)) or self.page)
+            self.show_page(self._page_of(Path(desk.places[desk.front].path)) or self.page)
         if typed:
             (self.page if self.page.untouched else self.new()).editor.insertPlainText(clean(typed))
         await self.rescue()
@@ -184,13 +187,19 @@ class Pages(QTabWidget):
     def _page_of(self, path: Path) -> Page | None:
         return next((page for page in self.all if page.path and _same(page.path, path)), None)
 
+    def follow(self, old: Path, new: Path) -> None:
+        """A file or folder has another name: pages that show it, or what is in it, go with it."""
+        for page in self.all:
+            if page.path and page.path.is_relative_to(old):
+                self._watch.forget(page.path)
+                path = new / page.path.relative_to(old)
+                page.follow(path)
+                self._watch.expect(path)
+                recent.add(path)
+
     def reopen_closed(self) -> None:
         """Open the file whose page was closed last."""
         self.open(self._closed.pop())
-
-    def turn(self, by: int) -> None:
-        """Show the page so many tabs further on, around the end."""
-        self.setCurrentIndex((self.currentIndex() + by) % self.count())
 
     def zoom(self, by: int) -> None:
         """Make the text of all pages so many points bigger; 0: as it was."""
@@ -215,9 +224,9 @@ class Pages(QTabWidget):
         if page.path:
             self._watch.forget(page.path)
             self._closed = [*(path for path in self._closed if path != page.path), page.path]
-        if self.count() == 1:
+        if len(self.all) == 1:
             self.new()
-        self.removeTab(self.indexOf(page))
+        self.remove(page)
         page.deleteLater()
         return True
 
@@ -230,7 +239,7 @@ class Pages(QTabWidget):
     def _save(self, page: Page) -> bool:
         if page.path:
             return self._write(page, page.path, page.text())
-        self.setCurrentWidget(page)
+        self.show_page(page)
         return self.ask_save_as()
 
     def ask_save_as(self) -> bool:
@@ -342,16 +351,14 @@ class Pages(QTabWidget):
         return ENCODINGS[name] if chosen else None
 
     def _dress(self, page: Page) -> None:
-        index = self.indexOf(page)
-        self.setTabText(index, page.title.replace("&", "&&") + (" •" if page.modified else ""))
-        self.setTabToolTip(index, str(page.path or ""))
+        self.name(page, page.title + (" •" if page.modified else ""), str(page.path or ""))
         self.changed.emit(page)
 
     def may_leave(self, page: Page) -> bool:
         """May the page be closed? Asks when it has unsaved changes."""
         if not page.modified:
             return True
-        self.setCurrentWidget(page)
+        self.show_page(page)
         buttons = QMessageBox.StandardButton
         question = f"Save the changes to {page.path.name if page.path else 'the untitled document'}?"
         answer = QMessageBox.question(self, "Palimpsest", question, buttons.Save | buttons.Discard | buttons.Cancel)

@@ -135,13 +135,23 @@ class Journal(QObject):
         self._changes.clear()
         self._written += len(text)
         if self._written > max(MOST, len(self._file.text)):
-            self._begin(self._file.holds(stretch(self._document, 0, self._length)))
+            self._begin_now()
         else:
             self._recovery.append(self._name, text)
+
+    def move(self, path: Path) -> None:
+        """From now on this is the file ``path``; what is unsaved stays so."""
+        self._path = path
+        if self._begun:
+            self._changes.clear()
+            self._begin_now()
 
     def timerEvent(self, event: QTimerEvent) -> None:
         self.killTimer(event.timerId())
         self.write()
+
+    def _begin_now(self) -> None:
+        self._begin(self._file.holds(stretch(self._document, 0, self._length)))
 
     def _begin(self, file: Text) -> None:
         self._begun, self._written = True, 0

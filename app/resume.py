@@ -19,11 +19,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Desk:
-    """The files that are open, which of them is in front, and where the window stands (Qt's own bytes, in base64)."""
+    """The files that are open, which of them is in front, where the window stands (Qt's own bytes, in base64), the
+    folder that is worked on, if any, and how many of the files, the last ones, are on the other side."""
 
     places: list[Place] = field(default_factory=list)
     front: int = 0
     geometry: str = ""
+    folder: str = ""
+    aside: int = 0
 
 
 def load() -> Desk:

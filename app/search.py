@@ -7,6 +7,7 @@ import regex
 
 PATIENCE = 2.0  # seconds that a pattern may take: some never end
 MOST = 100_000  # places that are told
+BEYOND = regex.compile("[\U00010000-\U0010ffff]")  # characters of two UTF-16 units
 
 
 class SearchError(Exception):
@@ -37,7 +38,7 @@ class Query:
         """All places in ``text``, at most MOST; empty ones are left out. Raises SearchError."""
         if not self.wanted:
             return []
-        beyond = [] if text.isascii() else [at for at, one in enumerate(text) if one > "\uffff"]
+        beyond = [one.start() for one in BEYOND.finditer(text)]
         found = []
         try:
             for match in self._pattern().finditer(text, timeout=PATIENCE, concurrent=True):

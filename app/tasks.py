@@ -1,10 +1,15 @@
-"""Coroutines that are started and not waited for."""
+"""Coroutines that are started and not waited for, and long work in portions."""
 
 import asyncio
 import functools
 import sys
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterator
+from time import monotonic
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+PORTION = 0.1  # seconds
 
 _running: set[asyncio.Task] = set()  # the event loop itself would let them be collected
 
@@ -26,3 +31,14 @@ def _ended(task: asyncio.Task) -> None:
     _running.discard(task)
     if not task.cancelled() and (error := task.exception()):
         sys.excepthook(type(error), error, error.__traceback__)
+
+
+def portion(items: Iterator[T]) -> list[T]:
+    """What a generator yields in a tenth of a second, one item at least; nothing when it has ended. Meant for a thread:
+    whoever asks for no more has stopped the work."""
+    until, got = monotonic() + PORTION, []
+    for item in items:
+        got.append(item)
+        if monotonic() > until:
+            break
+    return got

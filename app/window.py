@@ -4,24 +4,28 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QPoint, Qt
-from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QMainWindow, QMenu, QVBoxLayout, QWidget
+from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtWidgets import QDockWidget, QFileDialog, QInputDialog, QMainWindow, QMenu, QVBoxLayout, QWidget
 
 from palimpsest.app import actions, paper, recent, resume, settings
 from palimpsest.app.askbar import AskBar
 from palimpsest.app.bridge import EngineBridge
-from palimpsest.app.editor import Editor
+from palimpsest.app.editor import Editor, files
 from palimpsest.app.find import FindBar
+from palimpsest.app.finder import Finder
+from palimpsest.app.grep import Hit
 from palimpsest.app.page import Page
 from palimpsest.app.pages import Pages
-from palimpsest.app.palette import Palette
+from palimpsest.app.palette import CommandPalette, Palette
 from palimpsest.app.preferences import Preferences
 from palimpsest.app.preview import Preview
+from palimpsest.app.quickopen import QuickOpen
 from palimpsest.app.session import FillSession, Verdict, around
 from palimpsest.app.settings import Settings
 from palimpsest.app.statusbar import StatusBar
 from palimpsest.app.tasks import started
 from palimpsest.app.theme import Theme
+from palimpsest.app.tree import FolderTree
 from palimpsest.engine import Event, Failed, Fill, Options, Ready, RequestError
 
 
@@ -47,18 +51,32 @@ class Window(QMainWindow):
         self.setStatusBar(self.status)
         self.preview = Preview(self)
         self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.preview)
+        self.tree = FolderTree()
+        self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, self.tree)
+        self.finder, self._found = Finder(lambda: self.tree.root, self.pages.unsaved), QDockWidget("Find in files")
+        self._found.setObjectName("found")
+        self._found.setWidget(self.finder)
+        self._found.hide()
+        self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, self._found)
+        self.setAcceptDrops(True)
         self._actions, self._context = actions.build(self)  # pyright: ignore[reportArgumentType]
         self.addActions(self._actions)  # their keys are good without the menu bar too
         self.pages.told.connect(self.status.showMessage)
         self.pages.changed.connect(self._dress)
-        self.pages.currentChanged.connect(self._switched)
+        self.pages.switched.connect(self._switched)
         self.pages.menu_wanted.connect(self._show_menu)
         self.pages.edited.connect(self._find_again)
         self.pages.edited.connect(self._follow)
         self.pages.selected.connect(self._follow)
         self.pages.scrolled.connect(self.find_bar.mark)
+        self.pages.folder_wanted.connect(self.tree.open)
+        self.tree.chosen.connect(self.go)
+        self.tree.moved.connect(self.pages.follow)
+        self.tree.told.connect(self.status.showMessage)
         self.ask_bar.asked.connect(self.rewrite)
-        for bar in (self.ask_bar, self.find_bar):
+        self.finder.chosen.connect(self._go_to_hit)
+        self.finder.closed.connect(self._found.hide)
+        for bar in (self.ask_bar, self.find_bar, self.finder):
             bar.closed.connect(lambda: self.editor.setFocus())
         self.status.encoding_wanted.connect(self.pages.ask_reopen)
         self.status.line_ends_wanted.connect(self.pages.ask_line_ends)
@@ -106,6 +124,16 @@ class Window(QMainWindow):
         return self.page.path is not None
 
     @property
+    def in_folder(self) -> bool:
+        return self.tree.holds(self.page.path)
+
+    @started
+    async def go(self, path: Path, line: int = 0, column: int = 1) -> None:
+        """Open a file, at a line or not, and give it the keys."""
+        if page := await self.pages.open(path, line, column):
+            page.setFocus()
+
+    @property
     def recent(self) -> actions.Choices:
         """The files opened lately, and how to open them."""
         for path in recent.files():
@@ -151,17 +179,43 @@ class Window(QMainWindow):
     def toggle_focus(self) -> None:
         """Show nothing but the text, on the whole screen, or everything again."""
         alone = not self.menuBar().isHidden()
-        for part in (self.menuBar(), self.status, self.pages.tabBar()):
-            part.setHidden(alone)
+        self.menuBar().setHidden(alone)
+        self.status.setHidden(alone)
+        self.pages.hide_tabs(alone)
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
 
     def show_palette(self) -> None:
         """Offer all that can be done now, by its name."""
         self._refresh()
-        palette = Palette(self._actions, self)
+        self._pop_up(CommandPalette(self._actions, self))
+
+    def show_files(self) -> None:
+        """Offer the files of the folder, or those known, by their names."""
+        known = [*(page.path for page in self.pages.all if page.path), *recent.files()]
+        files = QuickOpen(self.tree.root, dict.fromkeys(known), self)
+        files.file_chosen.connect(self.go)
+        files.line_chosen.connect(self.page.go_to)
+        self._pop_up(files)
+
+    def _pop_up(self, palette: Palette) -> None:
         palette.move(self.mapToGlobal(QPoint((self.width() - palette.width()) // 2, self.menuBar().height())))
         palette.show()
         palette.wanted.setFocus()
+        palette.search("")
+
+    def find_in_files(self) -> None:
+        """Look for something in all files of the folder, after asking for one if there is none."""
+        if not self.tree.root:
+            self.tree.ask()
+        if self.tree.root:
+            self._found.show()
+            self.finder.open(self.editor.selection().text())
+
+    @started
+    async def _go_to_hit(self, path: Path, hit: Hit) -> None:
+        if page := await self.pages.open(path):
+            page.select(hit.line, hit.column, hit.text)
+            page.setFocus()
 
     # Fills
 
@@ -260,6 +314,7 @@ class Window(QMainWindow):
             self.setWindowModified(page.modified)
             self.status.tell_file(page.file)
             self._follow()
+            self.tree.follow(page.path)
             self._refresh()
 
     def _refresh(self) -> None:
@@ -275,8 +330,16 @@ class Window(QMainWindow):
         if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
             self.pages.check()
 
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if files(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        for path in files(event.mimeData()):
+            self.pages.open(path)
+
     def closeEvent(self, event: QCloseEvent) -> None:
-        desk = self.pages.desk(self.saveGeometry().toBase64().toStdString())
+        desk = self.pages.desk(self.saveGeometry().toBase64().toStdString(), str(self.tree.root or ""))
         event.setAccepted(self.pages.close_all())
         if event.isAccepted():
             resume.save(desk)

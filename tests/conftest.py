@@ -154,6 +154,12 @@ def discard(window):
         page.editor.document().setModified(False)
 
 
+def label(pages, page):
+    """What the page's tab says."""
+    group = pages._group_of(page)
+    return group.tabText(group.indexOf(page))
+
+
 async def opened(window, path):
     """Was the file opened?"""
     return await window.pages.open(path) is not None

@@ -87,7 +87,7 @@ def test_what_was_open_is_open_again(pages, run, tmp_path, monkeypatch):
     async def work():
         for name in names:
             await pages.open(name, 2, 2)
-        pages.setCurrentIndex(1)
+        pages.show_page(pages.all[1])
         resume.save(pages.desk("geometry"))
         names[2].unlink()
         again = Pages()

@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtGui import QTextCursor
 from PySide6.QtWidgets import QInputDialog, QMessageBox, QPlainTextEdit
 
-from conftest import until
+from conftest import label, until
 from palimpsest.app.statusbar import StatusBar
 
 
@@ -82,7 +82,7 @@ def test_a_file_has_one_tab(pages, opened, file, tmp_path):
     assert pages.page.path == other
     for again in (file, link):
         assert opened(again)
-        assert pages.count() == 2
+        assert len(pages.all) == 2
         assert pages.page.path == file
 
 
@@ -90,7 +90,7 @@ def test_only_an_untouched_page_gives_way(pages, opened, file):
     typed(pages, "mine")
     assert opened(file)
     assert [page.title for page in pages.all] == ["Untitled", "file.txt"]
-    assert pages.tabText(0) == "Untitled •"
+    assert label(pages, pages.all[0]) == "Untitled •"
 
 
 def test_a_file_is_opened_at_a_place(pages, opened, file):
@@ -137,7 +137,7 @@ def test_turning_goes_around(pages, opened, file):
     pages.turn(1)
     assert pages.page.path == file
     pages.turn(-1)
-    assert pages.currentIndex() == 2
+    assert pages.all.index(pages.page) == 2
 
 
 def test_a_guess_is_told_and_kept(pages, messages, opened, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFont, QImage, QTextCursor
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QFileDialog, QTabBar
 
 from conftest import opened, until
 from palimpsest.app.paper import Sheet
@@ -114,7 +114,7 @@ def test_a_pdf_is_written_where_the_user_says(window, note, run, monkeypatch):
 
 
 def test_nothing_but_the_text(window, qtbot):
-    parts = (window.menuBar(), window.status, window.pages.tabBar())
+    parts = (window.menuBar(), window.status, window.pages.findChild(QTabBar))
     window.toggle_focus()
     assert not any(part.isVisible() for part in parts)
     assert window.isFullScreen()
