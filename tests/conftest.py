@@ -115,12 +115,21 @@ def answered(backend, fill):
     return progress, done
 
 
+async def cancelled():
+    """Ends all other tasks, as asyncio's own runner does."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+
+
 @pytest.fixture
 def run(qapp):
     """Runs a coroutine on Qt's event loop, at most a minute."""
     gc.disable()  # as in the application: see garbage.py
     with QEventLoop(qapp) as loop:
         yield lambda coroutine: loop.run_until_complete(asyncio.wait_for(coroutine, 60))
+        loop.run_until_complete(cancelled())
     gc.collect()
     gc.enable()
 

@@ -38,7 +38,7 @@ def test_every_example_is_a_text_with_holes(tokenizer, tokens):
     examples = Examples(tokens, tokenizer, "fill", documents=8, seed=0)
     widths, held = set(), 0
     for step in range(40):
-        batch = examples.batch(step)
+        batch = examples[step]
         canvases = batch.canvases
         assert canvases is not None
         target, free = canvases.target.numpy(), canvases.free.numpy()
@@ -58,8 +58,7 @@ def test_every_example_is_a_text_with_holes(tokenizer, tokens):
 def test_a_step_s_batch_depends_on_seed_and_step_only(tokenizer, tokens):
     for objective in OBJECTIVES:
         batches = [
-            Examples(tokens, tokenizer, objective, 4, seed).batch(step)
-            for seed, step in [(0, 5), (0, 5), (1, 5), (0, 6)]
+            Examples(tokens, tokenizer, objective, 4, seed)[step] for seed, step in [(0, 5), (0, 5), (1, 5), (0, 6)]
         ]
         assert np.array_equal(batches[0].ids, batches[1].ids)
         assert not np.array_equal(batches[0].ids, batches[2].ids)
@@ -69,7 +68,7 @@ def test_a_step_s_batch_depends_on_seed_and_step_only(tokenizer, tokens):
 def test_the_left_to_right_rival_reads_what_follows_first(tokenizer, tokens):
     examples = Examples(tokens, tokenizer, "left-to-right", 8, seed=0)
     first, second = map(tokenizer.token_to_id, MARKS)
-    for ids in examples.batch(0).ids:
+    for ids in examples[0].ids:
         before, _, rest = tokenizer.decode(ids.tolist(), skip_special_tokens=False).partition(MARKS[0])
         assert before != rest.partition(MARKS[1])[0]
         assert len(ids) == LENGTH
@@ -82,7 +81,7 @@ def test_the_trainer_sees_what_the_engine_sees(tokenizer, tokens, tiny):
     trainer = Trainer(tiny.network, compiled=False)
     examples, revised = Examples(tokens, tokenizer, "fill", 2, seed=0), 0
     for step in (1, 3):
-        batch = examples.batch(step)
+        batch = examples[step]
         canvases = batch.canvases
         assert canvases is not None
         prefix = _Prefix()
@@ -109,7 +108,7 @@ def test_the_trainer_sees_what_the_engine_sees(tokenizer, tokens, tiny):
 
 def test_pins_carry_no_noise_and_only_holes_are_learned(tokenizer, tokens, tiny):
     trainer = Trainer(tiny.network, compiled=False)
-    canvases = Examples(tokens, tokenizer, "fill", 2, seed=0).batch(0).canvases
+    canvases = Examples(tokens, tokenizer, "fill", 2, seed=0)[0].canvases
     assert canvases is not None
     generator = torch.Generator().manual_seed(0)
     unsure = torch.rand(canvases.free.shape, generator=generator).where(canvases.free, 0.0)
@@ -136,7 +135,7 @@ def test_damaged_passages_stand_on_their_canvases(tokenizer, tokens):
     examples = Examples(tokens, tokenizer, "fill", documents=8, seed=0)
     intact = mended = 0
     for step in range(30):
-        canvases = examples.batch(step).canvases
+        canvases = examples[step].canvases
         assert canvases is not None
         for row in (canvases.standing >= 0).any(-1).nonzero().flatten().tolist():
             standing, target, free = (part[row] for part in (canvases.standing, canvases.target, canvases.free))

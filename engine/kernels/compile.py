@@ -84,7 +84,7 @@ def compiled(launch: Launch, capability: int) -> Compiled:
         if value is None:
             constants[name] = None
         elif isinstance(value, Tensor):
-            signature[name] = TYPES[torch.uint8 if value.dtype == FP8 and capability < 89 else value.dtype]
+            signature[name] = TYPES[torch.uint8 if value.dtype == FP8 and capability < 90 else value.dtype]
             divisible[(place,)] = [["tt.divisibility", 16]]
         else:
             signature[name] = "fp32" if isinstance(value, float) else "i32"

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from palimpsest.engine.training.rewriting import Damage, aligned, choose, rewrite_prompt
 
@@ -46,7 +47,7 @@ class Batch:
     canvases: Canvases | None
 
 
-class Examples:
+class Examples(Dataset[Batch]):
     """Makes the batch of any step from the seed and the step alone, so that training resumes exactly.
 
     ``tokens`` is the flat uint16 array written by ``corpus.py``; ``objective`` is one of OBJECTIVES.
@@ -71,7 +72,7 @@ class Examples:
                 if len(ids) == 1:
                     self.without_blank[index] = ids[0]
 
-    def batch(self, step: int) -> Batch:
+    def __getitem__(self, step: int) -> Batch:
         """The batch of training step ``step``."""
         rng = np.random.default_rng((self.seed, step))
         if self.objective == "read":

@@ -17,16 +17,22 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure=None):  # noqa: ARG002  (the base class's signature)
         for group in self.param_groups:
+            # Those of one shape together: a GPU waits for each product's start.
+            alike: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
             for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                buffer = state.setdefault("momentum", torch.zeros_like(parameter))
-                buffer.lerp_(parameter.grad, 1 - group["momentum"])
-                update = orthogonalise(parameter.grad.lerp(buffer, group["momentum"]))
-                scale = 0.2 * max(parameter.shape[-2:]) ** 0.5
-                parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.add_(update, alpha=-group["lr"] * scale)
+                if (gradient := parameter.grad) is not None:
+                    alike.setdefault(parameter.shape, []).append((parameter, gradient))
+            for shape, pairs in alike.items():
+                parameters, gradients = zip(*pairs, strict=True)
+                gradients = torch.stack(gradients)
+                buffers = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in parameters]
+                for buffer, gradient in zip(buffers, gradients, strict=True):
+                    buffer.lerp_(gradient, 1 - group["momentum"])
+                updates = orthogonalise(gradients.lerp(torch.stack(buffers), group["momentum"]))
+                scale = 0.2 * max(shape[-2:]) ** 0.5
+                for parameter, update in zip(parameters, updates, strict=True):
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                    parameter.add_(update, alpha=-group["lr"] * scale)
 
 
 def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:

@@ -25,9 +25,7 @@ import argparse
 import json
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,11 +38,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
+from torch.utils.data import DataLoader
 from transformers import DiffusionGemmaForBlockDiffusion
 
 from palimpsest.engine.denoise import BELIEF
 from palimpsest.engine.sampler import accept, entropy
-from palimpsest.engine.training.architecture import SIZES, config, fresh, generation_config
+from palimpsest.engine.training.architecture import DENSE, SIZES, config, fresh, generation_config
 from palimpsest.engine.training.examples import OBJECTIVES, Batch, Canvases, Examples
 from palimpsest.engine.training.optimizer import Muon
 from palimpsest.engine.training.tokenizer import save
@@ -52,7 +51,8 @@ from palimpsest.engine.training.tokenizer import save
 WARMUP = 100
 COOLEST, HOTTEST = 0.2, 1.0  # temperatures of the predictions that condition a second pass
 BOUND = 0.1  # the sampler's entropy bound
-SAVED_EVERY, EVALUATED_EVERY = 50, 250  # steps
+LOGGED_EVERY, EVALUATED_EVERY = 50, 250  # steps
+SAVED_EVERY = 60  # seconds, looked at when something is logged
 
 
 class _Prefix:
@@ -321,18 +321,6 @@ def rate(step: int, steps: int, decay: int) -> float:
     return min(1.0, (step + 1) / WARMUP, max(0.0, (steps - step) / max(1, decay)))
 
 
-def ahead(make: Callable[[int], Batch], numbers: range) -> Iterator[Batch]:
-    """What ``make`` gives for each of ``numbers``, the next ones in the making while one is used."""
-    coming: deque[Future[Batch]] = deque()
-    with ThreadPoolExecutor(1) as pool:
-        for number in numbers:
-            coming.append(pool.submit(make, number))
-            if len(coming) > 2:
-                yield coming.popleft().result()
-        while coming:
-            yield coming.popleft().result()
-
-
 def train(
     run: Run,
     trainer: Trainer,
@@ -341,34 +329,40 @@ def train(
     decay: int,
     heldout: Examples | None = None,
     judge: Trainer | None = None,
+    workers: int = 0,
 ) -> dict[str, float]:
     """Go on with ``run`` up to ``steps``, saving and logging on the way; the last entry of the log.
 
-    The losses on ``heldout`` are those of ``judge``, by default the trainer itself.
+    The losses on ``heldout`` are those of ``judge``, by default the trainer itself. So many ``workers`` make batches
+    ahead, each in its own process.
     """
     judge = judge or trainer
     rank, processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     began, sums = time.monotonic(), []
+    saved = began
     entry: dict[str, float] = {}
-    for batch in ahead(examples.batch, range(run.step * processes + rank, steps * processes, processes)):
+    numbers = range(run.step * processes + rank, steps * processes, processes)
+    for batch in DataLoader(examples, batch_size=None, sampler=numbers, num_workers=workers):
         losses = trainer.losses(batch, (examples.seed, run.step * processes + rank))
         torch.stack(list(losses.values())).sum().backward()
         run.update(rate(run.step, steps, decay))
         sums.append(torch.stack([loss.detach() for loss in losses.values()]))
         last = run.step == steps
-        if rank == 0 and (run.step % SAVED_EVERY == 0 or last):
+        if rank == 0 and (run.step % LOGGED_EVERY == 0 or last):
             entry = dict(zip(losses, torch.stack(sums).mean(0).tolist(), strict=True))
             entry["seconds_per_step"] = (time.monotonic() - began) / len(sums)
             if heldout and (run.step % EVALUATED_EVERY == 0 or last):
                 with torch.no_grad():
-                    seen = [judge.losses(heldout.batch(number), (1, number)) for number in range(8)]
+                    seen = [judge.losses(heldout[number], (1, number)) for number in range(8)]
                 entry |= {f"heldout_{name}": float(np.mean([one[name].item() for one in seen])) for name in losses}
             began, sums = time.monotonic(), []
             entry = {"step": run.step} | {key: round(value, 4) for key, value in entry.items()}
             print(entry, flush=True)
             with (run.folder / "log.jsonl").open("a") as log:
                 log.write(json.dumps(entry) + "\n")
-            run.save()
+            if last or began - saved > SAVED_EVERY:
+                run.save()
+                saved = began
     return entry
 
 
@@ -387,6 +381,7 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1, help="processes that make batches ahead")
     parser.add_argument("--eager", action="store_true", help="do not compile")
     parser.add_argument(
         "--export", type=Path, metavar="FOLDER", help="write the checkpoint at the end (--steps 0: of what there is)"
@@ -401,7 +396,7 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = Tokenizer.from_file(str(args.tokenizer / "tokenizer.json"))
     model = fresh(config(tokenizer, SIZES[args.size])).train().to(device)  # pyright: ignore[reportArgumentType]
-    model.set_experts_implementation("grouped_mm")
+    model.set_experts_implementation(DENSE if device.type == "cuda" else "grouped_mm")
     args.folder.mkdir(parents=True, exist_ok=True)
     run = Run(args.folder, model, args.learning_rate)
     if not run.resume() and args.origin:
@@ -412,7 +407,7 @@ def main() -> None:
     if args.heldout:
         heldout = Examples(np.load(args.heldout), tokenizer, args.objective, args.documents, seed=1)
 
-    train(run, trainer, examples, args.steps, args.decay, heldout)
+    train(run, trainer, examples, args.steps, args.decay, heldout, workers=args.workers)
     if args.export and os.environ.get("RANK", "0") == "0":
         export(model, tokenizer, args.export)
 
