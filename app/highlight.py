@@ -11,11 +11,13 @@ from pygments.lexers.make import BaseMakefileLexer
 from pygments.lexers.markup import MarkdownLexer
 from pygments.styles import get_style_by_name
 from pygments.token import Name, String, _TokenType
-from PySide6.QtGui import QColor, QFont, QSyntaxHighlighter, QTextCharFormat, QTextDocument
+from PySide6.QtGui import QColor, QFont, QSyntaxHighlighter, QTextCharFormat, QTextDocument, QTextFormat
 
 from palimpsest.app import languages
-from palimpsest.app.linelexers import ContextLines, Piece, PlainLines, RegexLines, SingleLines, State, by_line
+from palimpsest.app.linelexers import ContextLines, Piece, PlainLines, RegexLines, SingleLines, State, by_line, said
 from palimpsest.app.utf16 import units
+
+SAID = QTextFormat.Property.UserProperty + 1  # of a format: how much its text is language, not code
 
 
 class MarkdownLines:
@@ -119,6 +121,7 @@ class Highlighter(QSyntaxHighlighter):
             if look["bold"]:
                 form.setFontWeight(QFont.Weight.Bold)
             form.setFontItalic(look["italic"])
+            form.setProperty(SAID, int(said(kind)))
             self._formats[kind] = form
         return self._formats[kind]
 

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from enum import IntEnum
 
 from pygments.lexer import ExtendedRegexLexer, Lexer, LexerContext, RegexLexer
 from pygments.lexers.data import YamlLexer, YamlLexerContext
-from pygments.token import Comment, Error, String, _TokenType
+from pygments.token import Comment, Error, Generic, String, Text, Token, _TokenType
 
 State = tuple  # what a line lexer knows at a line's end; equal states go on alike
 Piece = tuple[int, str, _TokenType]  # offset, text, kind
+
 
 LONGEST = 4_000  # characters: longer lines stay plain, for some expressions take time that grows with its square
 DEEPEST = 200  # states on a stack: text that is not what its lexer takes it for can heap them up
@@ -100,6 +102,23 @@ class ContextLines:
         vars(context).update((name, list(value) if isinstance(value, tuple) else value) for name, value in state)
         pieces, _ = _run(self._lexer, context)
         return list(_within(pieces, 0, len(text))), _kept(context)
+
+
+class Said(IntEnum):
+    """How much a piece is language, not code."""
+
+    CODE = 0
+    PLAIN = 1
+    ASIDE = 2  # a comment or a string
+
+
+def said(kind: _TokenType) -> Said:
+    """How much pieces of this kind are."""
+    if any(kind in code for code in (String.Backtick, String.Escape, String.Interpol, String.Regex, String.Symbol)):
+        return Said.CODE
+    if (kind in Comment and kind not in Comment.Preproc and kind not in Comment.PreprocFile) or kind in String:
+        return Said.ASIDE
+    return Said.PLAIN if kind in Text or kind in Generic or kind is Token else Said.CODE
 
 
 LineLexer = PlainLines | SingleLines | RegexLines | ContextLines

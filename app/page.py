@@ -14,10 +14,12 @@ from palimpsest.app.differences import edits, unified
 from palimpsest.app.editor import Editor
 from palimpsest.app.encoding import Text
 from palimpsest.app.highlight import Highlighter
+from palimpsest.app.misspellings import Misspellings
 from palimpsest.app.recovery import Journal, Recovery, Rescued
 from palimpsest.app.resume import Place
 from palimpsest.app.session import FillSession, Verdict
 from palimpsest.app.span import Span
+from palimpsest.app.spelling import Speller
 from palimpsest.app.theme import code_style
 from palimpsest.app.utf16 import units
 
@@ -28,13 +30,14 @@ class Page(QWidget):
     changed = Signal()  # its title, or whether it is modified
     closed = Signal()
 
-    def __init__(self, recovery: Recovery, parent: QWidget | None = None):
+    def __init__(self, recovery: Recovery, speller: Speller, parent: QWidget | None = None):
         super().__init__(parent)
         self._recovery = recovery
         self.path: Path | None = None
         self.file = Text("")
         self.session: FillSession | None = None
         self.editor, self.banner = Editor(), Banner(self)
+        self.misspellings = Misspellings(self.editor, speller)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)

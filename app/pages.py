@@ -27,6 +27,7 @@ from palimpsest.app.page import Page
 from palimpsest.app.recovery import Recovery
 from palimpsest.app.resume import Desk, Place
 from palimpsest.app.settings import Settings
+from palimpsest.app.spelling import Speller
 from palimpsest.app.tabs import Tabs
 from palimpsest.app.tasks import started
 from palimpsest.app.watch import DiskWatch
@@ -49,6 +50,7 @@ class Pages(Tabs):
         super().__init__(parent)
         self.recovery = recovery or Recovery()
         self._settings, self._bigger = Settings(), 0  # points
+        self._speller = Speller()
         self._closed: list[Path] = []  # the last one last
         self._watch = DiskWatch(self)
         self._watch.changed.connect(self._changed_on_disk)
@@ -67,9 +69,11 @@ class Pages(Tabs):
 
     def new(self) -> Page:
         """Add an empty page and show it."""
-        page = Page(self.recovery)
+        page = Page(self.recovery, self._speller)
         editor = page.editor
         editor.use(self._settings, self._bigger)
+        page.misspellings.use(self._settings.spelling)
+        page.misspellings.told.connect(self.told)
         editor.menu_wanted.connect(self.menu_wanted)
         editor.textChanged.connect(self.edited)
         editor.selectionChanged.connect(self.selected)
@@ -214,6 +218,7 @@ class Pages(Tabs):
         self._settings = settings
         for page in self.all:
             page.editor.use(settings, self._bigger)
+            page.misspellings.use(settings.spelling)
 
     @property
     def can_reopen(self) -> bool:

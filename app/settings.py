@@ -31,6 +31,9 @@ class Settings:
     wrap: str = setting("prose", "Writing", "Wrap long lines in", choices=("prose", "all files", "no file"))
     indent: int = setting(4, "Writing", "Blanks of an indent, where the file does not tell", bounds=(1, 16))
     tabs: bool = setting(False, "Writing", "Indent with tabs, where the file does not tell")
+    spelling: str = setting(
+        "prose", "Writing", "Check the spelling of", choices=("prose", "prose and comments", "nothing")
+    )
     shortcuts: dict[str, str] = field(default_factory=dict)  # other keys than the table of actions says, by its names
 
 

@@ -1,5 +1,6 @@
 """The main window: the open files, menus, the ask bar and the status bar."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from palimpsest.app.editor import Editor, files
 from palimpsest.app.find import FindBar
 from palimpsest.app.finder import Finder
 from palimpsest.app.grep import Hit
+from palimpsest.app.misspellings import Corrections
 from palimpsest.app.page import Page
 from palimpsest.app.pages import Pages
 from palimpsest.app.palette import CommandPalette, Palette
@@ -60,6 +62,7 @@ class Window(QMainWindow):
         self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, self._found)
         self.setAcceptDrops(True)
         self._actions, self._context = actions.build(self)  # pyright: ignore[reportArgumentType]
+        self._corrections = Corrections(self._context)
         self.addActions(self._actions)  # their keys are good without the menu bar too
         self.pages.told.connect(self.status.showMessage)
         self.pages.changed.connect(self._dress)
@@ -93,6 +96,11 @@ class Window(QMainWindow):
         self.theme.use(chosen.theme)
         self.pages.use(chosen)
         actions.set_keys(self._actions, chosen.shortcuts)
+
+    def toggle_spelling(self) -> None:
+        """Check the spelling, of comments too, or no longer."""
+        checked = self.settings.spelling != "nothing"
+        self._choose(replace(self.settings, spelling="nothing" if checked else "prose and comments"))
 
     def show_preferences(self) -> None:
         """Let the user change the settings, which are kept and used at once."""
@@ -322,6 +330,7 @@ class Window(QMainWindow):
 
     def _show_menu(self, event: QContextMenuEvent) -> None:
         self._refresh()
+        self._corrections.offer(self.page.misspellings)
         self._context.popup(event.globalPos())
         self._warm()
 
