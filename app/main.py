@@ -71,6 +71,7 @@ def edit(args: argparse.Namespace) -> int:
     from palimpsest.app.bridge import EngineBridge
     from palimpsest.app.garbage import Collector
     from palimpsest.app.instance import Instance, hand_over
+    from palimpsest.app.style import Style
     from palimpsest.app.theme import load_fonts
     from palimpsest.app.window import Window
     from palimpsest.engine import open_backend
@@ -78,7 +79,7 @@ def edit(args: argparse.Namespace) -> int:
     app = QApplication([])
     app.setApplicationName("palimpsest")
     app.setApplicationDisplayName("Palimpsest")
-    app.setStyle("Fusion")
+    app.setStyle(Style())
     typed = sys.stdin.read() if STDIN in args.files else ""
     places = [place for place in args.files if place != STDIN]
     if not typed and hand_over(places, args.wait):

@@ -44,7 +44,7 @@ class Window(QMainWindow):
         column = QVBoxLayout(middle)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(self.pages)
+        column.addWidget(self.pages, 1)
         column.addWidget(self.find_bar)
         column.addWidget(self.ask_bar)
         self.setCentralWidget(middle)
