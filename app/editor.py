@@ -1,7 +1,7 @@
 """The text widget: keys, margins, painting; asks, never decides."""
 
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from PySide6.QtCore import QEvent, QLineF, QMimeData, Qt, Signal
 from PySide6.QtGui import (
@@ -27,6 +27,7 @@ from palimpsest.app import brackets, lines
 from palimpsest.app.carets import Carets
 from palimpsest.app.drafts import DraftLayer, DraftLayout
 from palimpsest.app.encoding import clean
+from palimpsest.app.languages import language_of
 from palimpsest.app.margin import Margin
 from palimpsest.app.settings import Settings
 from palimpsest.app.span import Span, stretch
@@ -50,7 +51,7 @@ class Editor(QPlainTextEdit):
         self._settings, self._bigger, self._indentation = Settings(), 0, ""
         self._document: QTextDocument | None = None  # ours to delete, unlike the one Qt began with
         self._marks: dict[str, list[QTextEdit.ExtraSelection]] = {}
-        self.suffix, self._wraps = "", False
+        self.suffix, self.language, self._wraps = "", "", False
         self.carets = Carets(self)  # pyright: ignore[reportArgumentType]  (as in window.py)
         self._margin = Margin(self)  # pyright: ignore[reportArgumentType]  (as in window.py)
         self.cursorPositionChanged.connect(self._mark_caret)
@@ -77,9 +78,9 @@ class Editor(QPlainTextEdit):
         self._fit()
         self._mark_caret()
 
-    def suit(self, suffix: str) -> None:
-        """Wrap, indent and comment lines as in a file of that ``suffix``."""
-        self.suffix = suffix
+    def suit(self, name: str) -> None:
+        """Wrap, indent and comment lines as in a file of that name."""
+        self.suffix, self.language = PurePath(name).suffix.lower(), language_of(name)
         self._wrap()
 
     def use(self, settings: Settings, bigger: int = 0) -> None:

@@ -3,49 +3,26 @@
 import re
 from collections.abc import Iterator
 from functools import cache
+from typing import ClassVar
 
-from pygments.lexer import ExtendedRegexLexer, LexerContext, RegexLexer
+from pygments.lexers.data import JsonLexer
+from pygments.lexers.html import HtmlLexer
+from pygments.lexers.make import BaseMakefileLexer
 from pygments.lexers.markup import MarkdownLexer
-from pygments.lexers.python import PythonLexer
 from pygments.styles import get_style_by_name
-from pygments.token import String, _TokenType
+from pygments.token import Name, String, _TokenType
 from PySide6.QtGui import QColor, QFont, QSyntaxHighlighter, QTextCharFormat, QTextDocument
 
+from palimpsest.app import languages
+from palimpsest.app.linelexers import ContextLines, Piece, PlainLines, RegexLines, SingleLines, State, by_line
 from palimpsest.app.utf16 import units
-
-State = tuple  # what a line lexer knows at a line's end; equal states go on alike
-Piece = tuple[int, str, _TokenType]  # offset, text, kind
-
-
-class PlainLines:
-    """Lines without colours."""
-
-    start: State = ()
-
-    def line(self, text: str, state: State) -> tuple[list[Piece], State]:  # noqa: ARG002  (one of three line lexers)
-        return [], state
-
-
-class RegexLines:
-    """Runs a Pygments RegexLexer over one line at a time; its state is the lexer's stack."""
-
-    start: State = ("root",)
-
-    def __init__(self, lexer: type[RegexLexer]):
-        # With a context the extended lexer starts from, and leaves behind, an explicit stack.
-        self._lexer = type(lexer.__name__, (ExtendedRegexLexer, lexer), {})()
-
-    def line(self, text: str, state: State) -> tuple[list[Piece], State]:
-        context = LexerContext(text + "\n", 0, stack=list(state))
-        pieces = [(at, piece, kind) for at, kind, piece in self._lexer.get_tokens_unprocessed(context=context)]
-        return pieces, tuple(context.stack)
 
 
 class MarkdownLines:
     """Markdown; inside a fence its language's lexer works on. State: the fence and the inner state."""
 
     start: State = ()
-    _fence = re.compile(r" {0,3}(`{3,}|~{3,})\s*(\w*)")
+    _fence = re.compile(r" {0,3}(`{3,}|~{3,})\s*([\w+#-]*)")
 
     def __init__(self):
         self._markdown = MarkdownLexer()
@@ -64,18 +41,53 @@ class MarkdownLines:
         return [(at, piece, kind) for at, kind, piece in tokens], ()
 
 
-LineLexer = PlainLines | RegexLines | MarkdownLines
+class HtmlLines:
+    """HTML; in a script or style the lexer of its language works on. State: HTML's, the element and its state."""
+
+    _inside: ClassVar = {"script": "javascript", "style": "css"}
+    _opening = re.compile(r"<(script|style)\b[^>]*>(?!.*</\1)", re.IGNORECASE)
+
+    def __init__(self):
+        self._html = RegexLines(HtmlLexer())
+        self.start: State = (self._html.start, "", ())
+
+    def line(self, text: str, state: State) -> tuple[list[Piece], State]:
+        outer, element, inner = state
+        pieces, begin = [], 0
+        if element:
+            end = re.search(rf"</{element}", text, re.IGNORECASE)
+            begin = end.start() if end else len(text)
+            pieces, inner = lines_for(self._inside[element]).line(text[:begin], inner)
+            if not end:
+                return pieces, (outer, element, inner)
+        around, outer = self._html.line(text[begin:], outer)
+        pieces += [(begin + at, piece, kind) for at, piece, kind in around]
+        opened = self._opening.search(text, begin)
+        if opened and any(at == opened.start(1) and kind in Name.Tag for at, _, kind in pieces):
+            element = opened[1].lower()
+            return pieces, (self._html.start, element, lines_for(self._inside[element]).start)
+        return pieces, (outer, "", ())
+
+
+LineLexer = PlainLines | RegexLines | ContextLines | SingleLines | MarkdownLines | HtmlLines
 
 
 @cache
 def lines_for(language: str) -> LineLexer:
     """The line lexer for a language's name or a file's suffix without its dot."""
-    match language.lower():
-        case "py" | "pyi" | "pyw" | "python" | "python3":
-            return RegexLines(PythonLexer)
-        case "md" | "markdown":
+    name = languages.called(language)
+    match name:
+        case "":
+            return PlainLines()
+        case "markdown":
             return MarkdownLines()
-    return PlainLines()
+        case "json":
+            return SingleLines(JsonLexer())
+        case "html" | "vue":
+            return HtmlLines()
+        case "make":
+            return RegexLines(BaseMakefileLexer())
+    return by_line(languages.lexer(name)())
 
 
 class Highlighter(QSyntaxHighlighter):

@@ -7,31 +7,14 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence, QTextBlock, QTextCursor
 
+from palimpsest.app.languages import comment_marks
 from palimpsest.app.span import stretch
+from palimpsest.app.utf16 import units
 
 if TYPE_CHECKING:
     from palimpsest.app.editor import Editor
 
 PROSE = {"", ".md", ".markdown", ".txt", ".rst"}
-HASH = {".py", ".pyi", ".pyw", ".sh", ".bash", ".toml", ".yml", ".yaml", ".cfg", ".conf", ".r", ".rb", ".pl", ".cmake"}
-SLASHES = {
-    ".c",
-    ".h",
-    ".cc",
-    ".cpp",
-    ".hpp",
-    ".cs",
-    ".go",
-    ".java",
-    ".js",
-    ".jsx",
-    ".kt",
-    ".rs",
-    ".swift",
-    ".ts",
-    ".tsx",
-}
-COMMENTS = dict.fromkeys(HASH, "#") | dict.fromkeys(SLASHES, "//") | dict.fromkeys((".lua", ".sql", ".hs"), "--")
 SAMPLE = 100_000  # characters that the file's indentation is told from
 ITEM = re.compile(r"(\s*)(?:([-*+])|(\d+)([.)]))(\s+)(\[[ xX]\]\s+)?")
 
@@ -103,19 +86,31 @@ def dedent(editor: "Editor") -> None:
 
 def toggle_comments(editor: "Editor") -> None:
     """Make comments of the selected lines, or text again if all of them are comments."""
-    mark = COMMENTS.get(editor.suffix, "#")
+    mark, end = comment_marks(editor.language)
     blocks = [block for block in touched(editor) if block.text().strip()]
     depths = [len(block.text()) - len(block.text().lstrip()) for block in blocks]
-    if all(block.text().startswith(mark, depth) for block, depth in zip(blocks, depths, strict=True)):
+    if all(_commented(block.text(), mark, end) for block in blocks):
         edits = []
         for block, depth in zip(blocks, depths, strict=True):
+            start, last = block.position() + depth, block.position() + units(block.text().rstrip())
             blank = block.text().startswith(" ", depth + len(mark))
-            start = block.position() + depth
             edits.append((start, start + len(mark) + blank, ""))
+            if end:
+                blank = block.text().rstrip().removesuffix(end).endswith(" ")
+                edits.append((last - len(end) - blank, last, ""))
     else:
-        places = [block.position() + min(depths) for block in blocks]
-        edits = [(place, place, mark + " ") for place in places]
+        edits = []
+        for block in blocks:
+            start, last = block.position() + min(depths), block.position() + block.length() - 1
+            edits.append((start, start, mark + " "))
+            if end:
+                edits.append((last, last, " " + end))
     _reselect(editor, edits)
+
+
+def _commented(line: str, mark: str, end: str) -> bool:
+    line = line.strip()
+    return line.startswith(mark) and line.endswith(end) and len(line) >= len(mark + end)
 
 
 def begin_line(editor: "Editor") -> None:

@@ -75,8 +75,7 @@ class Page(QWidget):
     def rename(self, path: Path | None) -> None:
         """From now on this is the file ``path``: colours and wrapping are as its name asks for."""
         self.path = path
-        suffix = path.suffix.lower() if path else ""
-        self.editor.suit(suffix)
+        self.editor.suit(path.name if path else "")
         self._colour()
         self.changed.emit()
 
@@ -85,7 +84,7 @@ class Page(QWidget):
         for old in shown.findChildren(Highlighter):
             old.setDocument(None)
             old.deleteLater()
-        Highlighter(shown, self.editor.suffix.removeprefix("."), code_style(self.palette()))
+        Highlighter(shown, self.editor.language, code_style(self.palette()))
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

@@ -21,6 +21,8 @@ from palimpsest.app import document, recent
 from palimpsest.app.document import DocumentError
 from palimpsest.app.editor import LEAST
 from palimpsest.app.encoding import ENCODINGS, Text, clean, label
+from palimpsest.app.highlight import lines_for
+from palimpsest.app.languages import language_of
 from palimpsest.app.page import Page
 from palimpsest.app.recovery import Recovery
 from palimpsest.app.resume import Desk, Place
@@ -99,6 +101,7 @@ class Pages(Tabs):
             except DocumentError as error:
                 self.told.emit(str(error))
                 return None
+            await asyncio.to_thread(lines_for, language_of(path.name))  # a lexer may take a while to load
             self._add(file, path)
             if missing:
                 self.told.emit(f"{path.name} is a new file; saving makes it")

@@ -15,7 +15,7 @@ TEXT = "first\nsecond line\nthird\nfourth\n"
 def editor(qtbot):
     editor = Editor()
     editor.put(TEXT)
-    editor.suit(".py")
+    editor.suit("x.py")
     editor.resize(400, 300)
     qtbot.addWidget(editor)
     editor.show()
@@ -108,7 +108,7 @@ def test_wide_characters_keep_their_places(editor):
 
 def test_prose_wraps_as_the_editor_does(editor):
     editor.put("word " * 3)
-    editor.suit(".md")
+    editor.suit("x.md")
     assert editor.lineWrapMode() == QPlainTextEdit.LineWrapMode.WidgetWidth
     editor.drafts.show(span(editor, 0, 4), "word " * 60, [1.0] * 300)
     assert editor.drafts._lines[0].lineCount() > 2
@@ -136,7 +136,7 @@ def test_a_hole_taller_than_the_window_keeps_its_place(editor):
 
 def test_an_edit_beside_the_hole_leaves_no_gap(editor, qtbot):
     editor.put("some words " * 3)
-    editor.suit(".md")
+    editor.suit("x.md")
     hole = span(editor, 5, 10)
     editor.drafts.show(hole, "other", [1.0] * 5)
     editor.document().contentsChanged.connect(editor.drafts.refresh)

@@ -1,12 +1,18 @@
 """Colours line by line are the colours of the whole."""
 
+import sys
+from pathlib import Path
+
 import pytest
+from pygments.lexers import find_lexer_class_by_name
 from pygments.lexers.python import PythonLexer
-from pygments.token import Comment, Keyword, String
+from pygments.token import Comment, Error, Keyword, String
 from PySide6.QtGui import QTextDocument
 
-from conftest import REAL_FILE
+from conftest import REAL_FILE, opened
 from palimpsest.app.highlight import Highlighter, lines_for
+from palimpsest.app.languages import language_of
+from palimpsest.app.linelexers import LONGEST
 
 
 def by_line(language, text):
@@ -18,15 +24,23 @@ def by_line(language, text):
     return result
 
 
+def kinds(tokens):
+    """The kind of every character; what no rule fits has none."""
+    return {at + offset: kind for at, piece, kind in tokens if kind is not Error for offset in range(len(piece))}
+
+
+def kinds_by_line(language, text):
+    found, start = {}, 0
+    for line, pieces in zip(text.split("\n"), by_line(language, text), strict=True):
+        found |= {start + at: kind for at, kind in kinds(pieces).items()}
+        start += len(line) + 1
+    return found
+
+
 def test_a_real_file_line_by_line_is_the_whole_lexed_at_once():
     text = REAL_FILE.read_text()
-    whole, ours, start = {}, {}, 0
-    for at, kind, piece in PythonLexer().get_tokens_unprocessed(text):
-        whole |= {at + offset: kind for offset in range(len(piece))}
-    for line, pieces in zip(text.split("\n"), by_line("py", text), strict=True):
-        for at, piece, kind in pieces:
-            ours |= {start + at + offset: kind for offset in range(len(piece))}
-        start += len(line) + 1
+    whole = kinds((at, piece, kind) for at, kind, piece in PythonLexer().get_tokens_unprocessed(text))
+    ours = kinds_by_line("py", text)
     # A docstring is known as such only when its end is in sight; line by line it is a string.
     differ = [
         at
@@ -67,3 +81,81 @@ def test_positions_count_as_qt_does():
     highlighter.rehighlight()
     starts = [look.start for look in document.firstBlock().layout().formats()]
     assert '"😀" + None'.encode("utf-16-le").index("None".encode("utf-16-le")) // 2 in starts
+
+
+SAMPLES = {
+    "c": "#define A(x) \\\n  (x)\nint a = 1; /* one\n 'two' */ char *b = \"/* c\"; // it's\nreturn 2;",
+    "javascript": "/* it's\n`two` */ const a = `b\n${c + 1} d`; // e\nlet f = /g/;",
+    "typescript": "/** a\n b */\ninterface C { d: number }",
+    "rust": 'let a = r#"b\n"c" d"#; /* e\n /* f */ g */ fn h() {}',
+    "go": "a := `b\n'c`; /* d\n*/ func e() {}",
+    "java": "/** a\n * b */ class C { int d = 1; } // e",
+    "bash": "cat <<'END'\nif $a then\nEND\nif b; then c='d\ne f'; fi # g",
+    "html": "<p a='b'>c</p><!-- d\n<p> --><script>\nlet e = `f\n</p>`; /* g\n*/</script><style>\na { b: c }</style>",
+    "css": "a { b: c; /* d\n e: f; */ g: h }",
+    "json": '{"a": [1, true],\n"b": "c"}',
+    "toml": 'a = """b\nc = 1"""\n[d]\ne = 2',
+    "yaml": "a:\n  - b: |\n      c: d\n\n      e\n    f: 'g\n      h'\ni: &j 1",
+    "sql": "select 'a\nfrom b', c from d; /* e\n f */ -- g",
+    "cmake": '#[==[ a\nset(b)]==] set(c "d\ne")',
+    "lua": "--[[ a\nlocal b]] local c = [[d\nend]]",
+    "xml": "<a b='c'><!-- d\n<e/> --></a>",
+    "ruby": 'a = {b: 1} # c\ndef d; "e\n#{f}"; end',
+}
+
+
+@pytest.mark.parametrize("language", SAMPLES)
+def test_other_languages_line_by_line_are_the_whole(language):
+    text = SAMPLES[language] + "\n"
+    lexed = find_lexer_class_by_name(language)().get_tokens_unprocessed(text)
+    whole = kinds((at, piece, kind) for at, kind, piece in lexed)
+    ours = kinds_by_line(language, text)
+    assert {at: (text[at], whole.get(at), ours.get(at)) for at in whole if not text[at].isspace()} == {
+        at: (text[at], kind, kind) for at, kind in whole.items() if not text[at].isspace()
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        ("a.h", "c"),
+        ("a.CPP", "cpp"),
+        ("a.tsx", "tsx"),
+        ("a.sql", "sql"),
+        ("a.pl", "perl"),
+        ("a.R", "splus"),
+        ("Makefile", "make"),
+        ("Makefile.am", "make"),
+        ("Dockerfile", "docker"),
+        ("CMakeLists.txt", "cmake"),
+        (".bashrc", "bash"),
+        ("a.tar.yaml", "yaml"),
+        ("a.jsonc", "json"),
+        ("a.b.unknown", ""),
+        ("", ""),
+    ],
+)
+def test_a_file_s_name_tells_its_language(name, language):
+    assert language_of(name) == language
+
+
+def test_only_the_lexers_in_use_are_loaded():
+    lines_for("scilab")
+    assert "pygments.lexers.matlab" in sys.modules
+    assert "pygments.lexers.fortran" not in sys.modules
+
+
+def test_a_long_line_is_plain_and_the_next_is_not():
+    lines = by_line("javascript", "if (1) {\n" + "let a = 1;" * LONGEST + "\nlet b = 2;")
+    assert not lines[1]
+    assert any(kind in Keyword for _, _, kind in lines[2])
+
+
+def test_a_makefile_opened_has_colours(window, run, tmp_path: Path):
+    path = tmp_path / "Makefile"
+    path.write_text("all: a\n\tcc a.c\n")
+    run(opened(window, path))
+    (highlighter,) = window.editor.document().findChildren(Highlighter)
+    highlighter.rehighlight()
+    assert window.editor.language == "make"
+    assert window.editor.document().firstBlock().layout().formats()

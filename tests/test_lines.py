@@ -18,7 +18,7 @@ def editor(qtbot):
         qtbot.addWidget(editor)
         marks = [index for index, one in enumerate(text) if one in "|<>"]
         editor.put("".join(one for one in text if one not in "|<>"))
-        editor.suit(suffix)
+        editor.suit(f"x{suffix}")
         caret = editor.textCursor()
         for number, mark in enumerate(marks):
             how = QTextCursor.MoveMode.KeepAnchor if number else QTextCursor.MoveMode.MoveAnchor
@@ -76,6 +76,9 @@ def test_indenting_leaves_empty_lines_and_the_selection(editor):
     [
         (".py", "<    a\n\n        b>\n", "    # a\n\n    #     b\n"),
         (".js", "x = |1", "// x = 1"),
+        (".sql", "  😀 = 1|", "  -- 😀 = 1"),
+        (".html", "<a\n  b >", "<!-- a -->\n<!--   b  -->"),
+        (".css", "a {}|", "/* a {} */"),
     ],
 )
 def test_comments_come_and_go(editor, suffix, text, commented):

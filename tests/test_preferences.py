@@ -156,7 +156,7 @@ def test_wrapping_by_kind_of_file(window, wrap, code, prose):
     window.use(Settings(wrap=wrap))
     editor = window.editor
     for suffix, wraps in ((".py", code), (".md", prose)):
-        editor.suit(suffix)
+        editor.suit(f"x{suffix}")
         assert (editor.lineWrapMode() == editor.LineWrapMode.WidgetWidth) == wraps
 
 
@@ -173,7 +173,7 @@ def test_prose_has_its_own_font(window):
     theme.load_fonts()
     window.use(Settings())
     for suffix, family in ((".py", "JetBrains Mono"), (".md", "Vollkorn"), ("", "JetBrains Mono")):
-        window.editor.suit(suffix)
+        window.editor.suit(f"x{suffix}")
         assert QFontInfo(window.editor.font()).family() == family
 
 
