@@ -44,6 +44,7 @@ async def measure(window: Window, keys: int, filling: bool, line: int = CARET) -
     editor, times = window.editor, []
     paints = Paints(editor.viewport())
     place(window, line)
+    await asyncio.sleep(PAUSE)  # until the place is painted
     while len(times) < keys:
         if filling and (not window.filling or window.drafted):
             window.drop()
