@@ -7,12 +7,13 @@ import logging
 import os
 import re
 import sys
+import threading
 from pathlib import Path
 
 from palimpsest.app import fill, resume, settings
 from palimpsest.app.resume import Place
 from palimpsest.app.screen import missing
-from palimpsest.engine import PRECISIONS, EngineError, examine
+from palimpsest.engine import PRECISIONS, Backend, EngineError, examine
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,13 @@ def edit(args: argparse.Namespace) -> int:
         return 0
     Collector(app)
     with QEventLoop(app) as loop:
-        bridge = EngineBridge(lambda: open_backend(checkpoint=args.model, precision=args.precision))
+        painted = threading.Event()  # the model waits for it: importing torch would hold up the window
+
+        def opened() -> Backend:
+            painted.wait()
+            return open_backend(checkpoint=args.model, precision=args.precision)
+
+        bridge = EngineBridge(opened)
         bridge.loaded.connect(lambda _event: gc.freeze())  # torch's hundred thousand objects never become garbage
         load_fonts()
         chosen, wrong = settings.load()
@@ -97,8 +104,10 @@ def edit(args: argparse.Namespace) -> int:
         window.restoreGeometry(QByteArray.fromBase64(desk.geometry.encode()))
         instance = Instance(window.pages)
         loop.call_soon(window.pages.begin, desk, places, typed)
+        window.painting.connect(lambda: loop.call_soon(painted.set))
         window.show()
         loop.run_forever()
+        painted.set()
         instance.close()  # files handed over from now on would be lost
         loop.run_until_complete(_let_end())
         ended = bridge.close()

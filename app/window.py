@@ -3,8 +3,8 @@
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QPoint, Qt
-from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtCore import QEvent, QPoint, Qt, Signal
+from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QPaintEvent
 from PySide6.QtWidgets import QDockWidget, QFileDialog, QInputDialog, QMainWindow, QMenu, QVBoxLayout, QWidget
 
 from palimpsest.app import actions, paper, recent, resume, settings
@@ -31,6 +31,8 @@ from palimpsest.engine import Event, Failed, Fill, Options, Ready, RequestError
 
 class Window(QMainWindow):
     """Ties the open files to the engine and to the commands of ``actions.py``."""
+
+    painting = Signal()
 
     # Pyright knows this class under two paths, the folder's and the package's, hence the two ignored lines below.
 
@@ -329,6 +331,10 @@ class Window(QMainWindow):
         super().changeEvent(event)
         if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
             self.pages.check()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        self.painting.emit()
+        super().paintEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if files(event.mimeData()):
