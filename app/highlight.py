@@ -176,6 +176,8 @@ class Highlighter(QObject):
 
     def _show(self) -> None:
         """Colour the lines in view that are not."""
+        if self._editor.document() is not self._document:
+            return  # another text is shown, and this one about to go
         states = [(block, block.userState()) for block, _ in self._editor.visible()]
         bare = [block for block, state in states if state & BARE or state >> 1 < self._oldest]
         if bare:
