@@ -110,9 +110,9 @@ async def shoot(window: Window, args: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?", default=FOLDER)
-    parser.add_argument("--line", type=int, default=119)
+    parser.add_argument("--line", type=int, default=215)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--step", type=int, default=4)
+    parser.add_argument("--step", type=int, default=6)
     args = parser.parse_args()
     app = QApplication([])
     app.setStyle(Style())
