@@ -1,7 +1,8 @@
 """The text widget: keys, margins, painting; asks, never decides."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
+from time import monotonic
 
 from PySide6.QtCore import QEvent, QLineF, QMimeData, Qt, Signal
 from PySide6.QtGui import (
@@ -16,6 +17,7 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPalette,
     QResizeEvent,
+    QTextBlock,
     QTextCharFormat,
     QTextCursor,
     QTextDocument,
@@ -33,6 +35,8 @@ from palimpsest.app.settings import Settings
 from palimpsest.app.span import Span, stretch
 
 LEAST = 5  # points: smaller text cannot be read
+SLICE = 0.008  # seconds of putting text in, between which the window lives
+PIECE = 10_000  # characters that are put in at once
 LONG_LINE = 10_000  # characters: beyond, wrapping at words would make every key take seconds
 
 
@@ -45,6 +49,7 @@ class Editor(QPlainTextEdit):
     """Shows one document and, over it, a draft."""
 
     menu_wanted = Signal(QContextMenuEvent)
+    painting = Signal()  # the last moment to change how lines in view look
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
@@ -59,23 +64,40 @@ class Editor(QPlainTextEdit):
 
     def put(self, text: str) -> None:
         """Show ``text`` in a fresh document without history."""
+        for _ in self.putting(text):
+            pass
+
+    def putting(self, text: str) -> Iterator[float]:
+        """The same in slices of a few milliseconds; yields after each the share that is done."""
         document = QTextDocument(self)
         layout = DraftLayout(document)
         document.setDocumentLayout(layout)
         document.setDefaultFont(self.font())
-        document.setPlainText(text)
-        document.setModified(False)
+        document.setUndoRedoEnabled(False)
         before, self._document = self._document, document
         self._marks, self.carets.others = {}, []
         self.setDocument(document)
         if before:
             before.deleteLater()
         self.drafts = DraftLayer(self, layout)
-        long = max(map(len, text.split("\n"))) > LONG_LINE
+        # What lays all lines out anew is set while there are none.
+        long = lines.longer(text, LONG_LINE)
         mode = QTextOption.WrapMode.WrapAnywhere if long else QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere
         self.setWordWrapMode(mode)
-        self._indentation = lines.indentation(text)
         self._fit()
+        end, at = QTextCursor(document), 0
+        while at < len(text):
+            until = monotonic() + SLICE
+            while at < len(text) and monotonic() < until:
+                # Never a part of a line: Qt would lay out all of it for each.
+                rest = text.find("\n", at + PIECE) + 1 or len(text)
+                end.insertText(text[at:rest])
+                at = rest
+            yield at / len(text)
+        self.moveCursor(QTextCursor.MoveOperation.Start)
+        document.setUndoRedoEnabled(True)
+        document.setModified(False)
+        self._indentation = lines.indentation(text)
         self._mark_caret()
 
     def suit(self, name: str) -> None:
@@ -155,6 +177,15 @@ class Editor(QPlainTextEdit):
             marks.append(mark)
         self.setExtraSelections([mark for kind in self._marks.values() for mark in kind])
 
+    def visible(self) -> Iterator[tuple[QTextBlock, float]]:
+        """The lines in view, each with where it begins in the viewport."""
+        block, layout = self.firstVisibleBlock(), self.document().documentLayout()
+        top, bottom = self.blockBoundingGeometry(block).top() + self.contentOffset().y(), self.viewport().height()
+        while block.isValid() and top <= bottom:
+            yield block, top
+            top += layout.blockBoundingRect(block).height()
+            block = block.next()
+
     def selection(self) -> Span:
         """The selected stretch, or the empty one at the caret."""
         cursor = self.textCursor()
@@ -224,6 +255,7 @@ class Editor(QPlainTextEdit):
             super().cut()
 
     def paintEvent(self, event: QPaintEvent) -> None:
+        self.painting.emit()
         super().paintEvent(event)
         painter = QPainter(self.viewport())
         if self._settings.ruler and not self.prose:

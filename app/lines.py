@@ -34,6 +34,17 @@ def indentation(text: str) -> str:
     return steps.most_common(1)[0][0] if steps else ""
 
 
+def longer(text: str, length: int) -> bool:
+    """Has the text a line with more characters than that?"""
+    start = 0
+    while len(text) - start > length:
+        end = text.rfind("\n", start, start + length + 1)
+        if end < 0:
+            return True
+        start = end + 1
+    return False
+
+
 def touched(editor: "Editor") -> list[QTextBlock]:
     """The lines that the selection is in; one that it only reaches the start of is not."""
     caret, document = editor.textCursor(), editor.document()

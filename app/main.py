@@ -7,12 +7,13 @@ import logging
 import os
 import re
 import sys
+import threading
 from pathlib import Path
 
 from palimpsest.app import fill, resume, settings
 from palimpsest.app.resume import Place
 from palimpsest.app.screen import missing
-from palimpsest.engine import PRECISIONS, EngineError, examine
+from palimpsest.engine import PRECISIONS, Backend, EngineError, examine
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ def edit(args: argparse.Namespace) -> int:
     from palimpsest.app.bridge import EngineBridge
     from palimpsest.app.garbage import Collector
     from palimpsest.app.instance import Instance, hand_over
+    from palimpsest.app.style import Style
     from palimpsest.app.theme import load_fonts
     from palimpsest.app.window import Window
     from palimpsest.engine import open_backend
@@ -78,14 +80,20 @@ def edit(args: argparse.Namespace) -> int:
     app = QApplication([])
     app.setApplicationName("palimpsest")
     app.setApplicationDisplayName("Palimpsest")
-    app.setStyle("Fusion")
+    app.setStyle(Style())
     typed = sys.stdin.read() if STDIN in args.files else ""
     places = [place for place in args.files if place != STDIN]
     if not typed and hand_over(places, args.wait):
         return 0
     Collector(app)
     with QEventLoop(app) as loop:
-        bridge = EngineBridge(lambda: open_backend(checkpoint=args.model, precision=args.precision))
+        painted = threading.Event()  # the model waits for it: importing torch would hold up the window
+
+        def opened() -> Backend:
+            painted.wait()
+            return open_backend(checkpoint=args.model, precision=args.precision)
+
+        bridge = EngineBridge(opened)
         bridge.loaded.connect(lambda _event: gc.freeze())  # torch's hundred thousand objects never become garbage
         load_fonts()
         chosen, wrong = settings.load()
@@ -96,8 +104,10 @@ def edit(args: argparse.Namespace) -> int:
         window.restoreGeometry(QByteArray.fromBase64(desk.geometry.encode()))
         instance = Instance(window.pages)
         loop.call_soon(window.pages.begin, desk, places, typed)
+        window.painting.connect(lambda: loop.call_soon(painted.set))
         window.show()
         loop.run_forever()
+        painted.set()
         instance.close()  # files handed over from now on would be lost
         loop.run_until_complete(_let_end())
         ended = bridge.close()

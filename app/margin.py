@@ -50,15 +50,11 @@ class Margin(QWidget):
         faint = QColor(ink)
         faint.setAlphaF(FAINT)
         caret, height = editor.textCursor().block(), editor.fontMetrics().height()
-        block = editor.firstVisibleBlock()
-        while block.isValid():
-            top = editor.blockBoundingGeometry(block).translated(editor.contentOffset()).top()
-            if top > event.rect().bottom():
-                break
-            painter.setPen(ink if block == caret else faint)
-            place = QRectF(0, top, self.width() - PADDING, height)
-            painter.drawText(place, Qt.AlignmentFlag.AlignRight, str(block.blockNumber() + 1))
-            block = block.next()
+        for block, top in editor.visible():
+            if top <= event.rect().bottom() and top + height >= event.rect().top():
+                painter.setPen(ink if block == caret else faint)
+                place = QRectF(0, top, self.width() - PADDING, height)
+                painter.drawText(place, Qt.AlignmentFlag.AlignRight, str(block.blockNumber() + 1))
         painter.end()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:

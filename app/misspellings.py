@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QMenu
 from shiboken6 import isValid
 
 from palimpsest.app.editor import Editor
-from palimpsest.app.highlight import SAID
-from palimpsest.app.linelexers import Said
+from palimpsest.app.highlight import Highlighter
+from palimpsest.app.linelexers import Said, said
 from palimpsest.app.span import Span
 from palimpsest.app.spelling import Speller, words
 from palimpsest.app.tasks import started
@@ -139,14 +139,14 @@ class Misspellings(QObject):
         editor = self._editor
         if self._where == "nothing" or not (editor.prose or self._where == "prose and comments"):
             return
-        fenced = editor.language == "markdown" and block.previous().userState() > 0
+        lexed = editor.document().findChildren(Highlighter)  # none while a text is put in
+        pieces = [(at, at + length, said(kind)) for one in lexed for at, length, kind in one.kinds(block)]
+        fenced = editor.language == "markdown" and any(one.before(block) for one in lexed)
         least = Said.ASIDE if fenced or not editor.prose else Said.PLAIN
         text = block.text()
-        looks = [(look.start, look.length, look.format.property(SAID)) for look in block.layout().formats()]
         for at, word in words(text):
             at = units(text[:at])
-            said = next((said for start, length, said in looks if start <= at < start + length), Said.PLAIN)
-            if said is not None and said >= least:
+            if next((found for start, end, found in pieces if start <= at < end), Said.PLAIN) >= least:
                 yield Word(word, block.position() + at, block.position() + at + units(word))
 
 

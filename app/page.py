@@ -1,6 +1,7 @@
 """One open file in the window: its editor, its name and state, and what is asked when it changed on the disk."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,11 +68,19 @@ class Page(QWidget):
 
     def show_text(self, file: Text, path: Path | None) -> None:
         """Show ``file`` in a fresh document without history."""
+        for _ in self.showing(file, path):
+            pass
+
+    def showing(self, file: Text, path: Path | None) -> Iterator[float]:
+        """The same in slices; yields after each the share that is done. Until the last the page is not to be seen."""
+        self.editor.suit(path.name if path else "")  # fonts before there is text: changing them takes long
+        yield from self.editor.putting(file.text)
         self.file = file
-        self.editor.put(file.text)
-        self.journal = Journal(self.editor.document(), self._recovery)
+        shown = self.editor.document()
+        self.journal = Journal(shown, self._recovery)
         self.journal.base(path, file)
-        self.editor.document().modificationChanged.connect(lambda _modified: self.changed.emit())
+        shown.modificationChanged.connect(lambda _modified: self.changed.emit())
+        Highlighter(self.editor)  # pyright: ignore[reportArgumentType]  (as in window.py)
         self.banner.hide()
         self.rename(path)
 
@@ -83,11 +92,8 @@ class Page(QWidget):
         self.changed.emit()
 
     def _colour(self) -> None:
-        shown = self.editor.document()
-        for old in shown.findChildren(Highlighter):
-            old.setDocument(None)
-            old.deleteLater()
-        Highlighter(shown, self.editor.language, code_style(self.palette()))
+        for highlighter in self.editor.document().findChildren(Highlighter):  # none while a text is put in
+            highlighter.use(self.editor.language, code_style(self.palette()))
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

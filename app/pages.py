@@ -13,12 +13,13 @@ from PySide6.QtWidgets import (
     QInputDialog,
     QMessageBox,
     QPlainTextEdit,
+    QProgressDialog,
     QVBoxLayout,
     QWidget,
 )
 
 from palimpsest.app import document, recent
-from palimpsest.app.document import DocumentError
+from palimpsest.app.document import DocumentError, stamp
 from palimpsest.app.editor import LEAST
 from palimpsest.app.encoding import ENCODINGS, Text, clean, label
 from palimpsest.app.highlight import lines_for
@@ -69,7 +70,17 @@ class Pages(Tabs):
 
     def new(self) -> Page:
         """Add an empty page and show it."""
+        page = self._blank()
+        self._adopt(page)
+        return page
+
+    def _blank(self) -> Page:
         page = Page(self.recovery, self._speller)
+        page.editor.use(self._settings, self._bigger)
+        return page
+
+    def _adopt(self, page: Page) -> None:
+        """Add a page and show it."""
         editor = page.editor
         editor.use(self._settings, self._bigger)
         page.misspellings.use(self._settings.spelling)
@@ -83,7 +94,6 @@ class Pages(Tabs):
         self.add(page)
         self._dress(page)
         page.setFocus()
-        return page
 
     def ask_open(self) -> None:
         names, _ = QFileDialog.getOpenFileNames(self, "Open", str(self.page.path.parent) if self.page.path else "")
@@ -100,13 +110,17 @@ class Pages(Tabs):
             return None
         if not self._page_of(path):
             missing = not path.exists() and path.parent.is_dir()
+            before = stamp(path)
             try:
                 file = Text("") if missing else await asyncio.to_thread(document.load, path)
             except DocumentError as error:
                 self.told.emit(str(error))
                 return None
             await asyncio.to_thread(lines_for, language_of(path.name))  # a lexer may take a while to load
-            self._add(file, path)
+            if not await self._show(file, path):
+                return None
+            if stamp(path) != before:
+                self._changed_on_disk(path)
             if missing:
                 self.told.emit(f"{path.name} is a new file; saving makes it")
             elif file.guessed:
@@ -185,11 +199,31 @@ class Pages(Tabs):
             (self.page if self.page.untouched else self.new()).editor.insertPlainText(clean(typed))
         await self.rescue()
 
-    def _add(self, file: Text, path: Path) -> None:
-        if not self._page_of(path):  # it may have been opened twice while it was read
-            page = self.page if self.page.untouched else self.new()
-            page.show_text(file, path)
-            self._watch.expect(path)
+    async def _show(self, file: Text, path: Path) -> bool:
+        """Put a text into a page, which is shown when it is whole; False when the user did not want to wait."""
+        page = self._blank()
+        progress = QProgressDialog(f"Opening {path.name}…", "Cancel", 0, 100, self)
+        progress.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
+        try:
+            for share in page.showing(file, path):
+                progress.setValue(int(100 * share))
+                await asyncio.sleep(0)
+                if progress.wasCanceled():
+                    page.deleteLater()
+                    return False
+        finally:
+            progress.deleteLater()
+        if self._page_of(path):  # it may have been opened twice while it was read
+            page.deleteLater()
+            return True
+        untouched = self.page if self.page.untouched else None
+        self._adopt(page)
+        if untouched:
+            self.remove(untouched)
+            untouched.let_go()
+            untouched.deleteLater()
+        self._watch.expect(path)
+        return True
 
     def _page_of(self, path: Path) -> Page | None:
         return next((page for page in self.all if page.path and _same(page.path, path)), None)

@@ -54,6 +54,7 @@ class FillSession:
         self._verdict: Verdict | None = None
         self._task: asyncio.Task | None = None
         self._start = span.start
+        self._steps = document.availableUndoSteps()
         document.contentsChange.connect(self._text_changed)
         document.contentsChanged.connect(layer.refresh)
 
@@ -123,7 +124,9 @@ class FillSession:
         return self._event is None or isinstance(self._event, Progress)
 
     def _text_changed(self, position: int, removed: int, _added: int) -> None:
-        swallowed = position < self._start < position + removed  # an empty hole's text cannot show that
+        steps, self._steps = self._steps, self._document.availableUndoSteps()
+        # An empty hole's text cannot show that; new colours are told as a change too, but none that can be undone.
+        swallowed = position < self._start < position + removed and steps != self._steps
         self._start = self._span.start
         if swallowed or self._span.text() != self._selected:
             self.finish(Verdict.DROP)

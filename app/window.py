@@ -4,8 +4,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QPoint, Qt
-from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtCore import QEvent, QPoint, Qt, Signal
+from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QPaintEvent
 from PySide6.QtWidgets import QDockWidget, QFileDialog, QInputDialog, QMainWindow, QMenu, QVBoxLayout, QWidget
 
 from palimpsest.app import actions, paper, recent, resume, settings
@@ -34,6 +34,8 @@ from palimpsest.engine import Event, Failed, Fill, Options, Ready, RequestError
 class Window(QMainWindow):
     """Ties the open files to the engine and to the commands of ``actions.py``."""
 
+    painting = Signal()
+
     # Pyright knows this class under two paths, the folder's and the package's, hence the two ignored lines below.
 
     def __init__(self, bridge: EngineBridge, options: Options | None = None, chosen: Settings | None = None):
@@ -46,7 +48,7 @@ class Window(QMainWindow):
         column = QVBoxLayout(middle)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(self.pages)
+        column.addWidget(self.pages, 1)
         column.addWidget(self.find_bar)
         column.addWidget(self.ask_bar)
         self.setCentralWidget(middle)
@@ -338,6 +340,10 @@ class Window(QMainWindow):
         super().changeEvent(event)
         if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
             self.pages.check()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        self.painting.emit()
+        super().paintEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if files(event.mimeData()):

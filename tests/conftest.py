@@ -127,6 +127,7 @@ async def cancelled():
 def run(qapp):
     """Runs a coroutine on Qt's event loop, at most a minute."""
     gc.disable()  # as in the application: see garbage.py
+    qapp.setQuitOnLastWindowClosed(False)  # a window that an earlier test left open would end the loop
     with QEventLoop(qapp) as loop:
         yield lambda coroutine: loop.run_until_complete(asyncio.wait_for(coroutine, 60))
         loop.run_until_complete(cancelled())

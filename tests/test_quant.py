@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from conftest import answered, drained
+from conftest import REAL_FILE, answered, drained
 from palimpsest.engine import PRECISIONS, Fill, Options, quant
 from palimpsest.engine.errors import CheckpointError
 from palimpsest.engine.kernels.formats import FORMATS, Packed, block, pack, unpack
@@ -86,7 +86,7 @@ def test_which_weight_takes_which_format(name, formats):
     assert tuple(quant.format_of(name, precision) for precision in PRECISIONS) == formats
 
 
-@pytest.mark.parametrize(("precision", "agreeing", "longer"), [("fp8", 0.88, 1.2), ("int4", 0.85, 1.3)])
+@pytest.mark.parametrize(("precision", "agreeing", "longer"), [("fp8", 0.95, 1.2), ("int4", 0.95, 1.3)])
 def test_the_whole_model_packed_beside_itself(mini, precision, agreeing, longer):
     """The likeliest tokens agree on fixed canvases, and fills take hardly more steps."""
     packed = load_model(precision=precision)
@@ -101,11 +101,13 @@ def test_the_whole_model_packed_beside_itself(mini, precision, agreeing, longer)
 
 
 def likeliest(model):
-    """The likeliest token at each free position of sixteen canvases behind a short text."""
+    """The likeliest tokens of sixteen canvases of real text, a third of it noise, behind the text before."""
     generator = torch.Generator().manual_seed(0)
-    ids = model.tokenizer.encode("def area(width, height):\n    return ", add_special_tokens=False).ids
-    prefix, _ = drained(model.shelf().read(ids))
-    canvas = torch.randint(model.vocabulary, (16, 32), generator=generator)
+    ids = model.tokenizer.encode(REAL_FILE.read_text(), add_special_tokens=False).ids
+    prefix, _ = drained(model.shelf().read(ids[:256]))
+    canvas = torch.tensor(ids[256 : 256 + 16 * 32]).view(16, 32)
+    noisy = torch.rand(canvas.shape, generator=generator) < 1 / 3
+    canvas = torch.where(noisy, torch.randint(model.vocabulary, canvas.shape, generator=generator), canvas)
     return model.decode(prefix, canvas, torch.ones_like(canvas, dtype=torch.bool), None).argmax(-1)
 
 

@@ -1,7 +1,5 @@
 """What is misspelled is marked where it stands, and corrected or learnt."""
 
-import asyncio
-
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QContextMenuEvent, QTextCharFormat, QTextCursor
@@ -69,7 +67,7 @@ def test_prose_is_checked_but_for_code(window, run, tmp_path):
 
 def test_of_code_comments_and_strings_are_checked_when_asked_for(window, run, tmp_path):
     editor = written(window, run, tmp_path, "a.py", "qwert = 'a strng\\n'  # a commment\n")
-    run(asyncio.sleep(0.4))
+    run(until_done(window.page.misspellings._check))
     assert not marked(editor)
     window.use(Settings(spelling="prose and comments"))
     run(until(lambda: marked(editor) == ["strng", "commment"]))

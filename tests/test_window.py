@@ -1,5 +1,8 @@
 """The real window with the real model: ask, watch, keep or drop, and nothing else changed."""
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, Qt
 from PySide6.QtGui import QContextMenuEvent, QTextCursor
@@ -62,6 +65,18 @@ def test_fill_keep_undo(window, run, qtbot):
         assert window.editor.text() == ORIGINAL
         assert not window.editor.document().isUndoAvailable()
         assert not window.editor.document().isModified()
+
+    run(story())
+
+
+def test_other_colours_leave_a_draft_alone(window, run, qtbot):
+    async def story():
+        select_line(window)
+        press(qtbot, window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+        for theme in ("dark", "light"):
+            window.use(replace(window.settings, theme=theme))
+            await asyncio.sleep(0)  # Qt's own events: the text is coloured anew
+        await finished(window)
 
     run(story())
 
