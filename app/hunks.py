@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
-from os.path import commonprefix
 
 from rapidfuzz.distance import Indel
+
+from palimpsest.app.differences import common
 
 WORD = re.compile(r"\w+|[^\S\n]+|\n|[^\w\s]")
 
@@ -39,7 +40,7 @@ def hunks(old: str, new: str) -> list[Hunk]:
     """
     mine, theirs = WORD.findall(old), WORD.findall(new)
     starts, places = ([0, *accumulate(map(len, parts))] for parts in (mine, theirs))
-    same = len(commonprefix([mine, theirs]))
+    same = common(mine, theirs)
     starts, places = starts[same:], places[same:]
     found: list[Hunk] = []
     for step in Indel.opcodes(mine[same:], theirs[same:]):
