@@ -54,7 +54,16 @@ def hunks(old: str, new: str) -> list[Hunk]:
             last = found.pop()
             hunk = Hunk((last.old[0], hunk.old[1]), (last.new[0], hunk.new[1]))
         found.append(hunk)
-    return found
+    return [_trimmed(old, new, hunk) for hunk in found]
+
+
+def _trimmed(old: str, new: str, hunk: Hunk) -> Hunk:
+    """Without what both its texts begin or end with."""
+    mine, theirs = WORD.findall(old[slice(*hunk.old)]), WORD.findall(new[slice(*hunk.new)])
+    ahead = common(mine, theirs)
+    behind = common(mine[ahead:][::-1], theirs[ahead:][::-1])
+    left, right = len("".join(mine[:ahead])), len("".join(mine[len(mine) - behind :]))
+    return Hunk((hunk.old[0] + left, hunk.old[1] - right), (hunk.new[0] + left, hunk.new[1] - right))
 
 
 def _touches(between: str) -> bool:

@@ -155,8 +155,7 @@ class FillSession:
         self._verdict = verdict if self.done else Verdict.DROP
         self._document.contentsChange.disconnect(self._text_changed)
         self._document.contentsChanged.disconnect(self._layer.refresh)
-        if self._task and self.running and self._task is not asyncio.current_task():
-            self._task.cancel()
+        self._halt()
         self._layer.clear()
         if self.kept:
             self._put(self.answer.texts)
@@ -243,13 +242,14 @@ class FillSession:
 
     async def candidates(self, hole: int, place: Range) -> list[str]:
         """What else could stand in a stretch of the finished draft, the likeliest first."""
-        options = replace(self._options, alternatives=CANDIDATES, without=self._excluded)
-        fill = reopen(self._fill(self._standing, options), self.answer.holes, self._only(hole, place))
+        word = self.answer.texts[hole][slice(*place)]
+        fill = self._fill(self._standing, replace(self._options, alternatives=CANDIDATES), (word,))
+        fill = reopen(fill, self.answer.holes, self._only(hole, place))
         async with aclosing(self._bridge.fill(fill)) as events:
             async for event in events:
                 if isinstance(event, Done):
                     texts = dict.fromkeys(one.text for one in event.alternatives)
-                    return [text for text in texts if text != self.answer.texts[hole][slice(*place)]]
+                    return [text for text in texts if text != word]
         return []
 
     # Keeping a part
@@ -303,7 +303,7 @@ class FillSession:
 
     # The engine
 
-    def _fill(self, selections: Sequence[str], options: Options | None = None) -> Fill:
+    def _fill(self, selections: Sequence[str], options: Options | None = None, without: tuple[str, ...] = ()) -> Fill:
         before, after = around(self._document, self.spans)
         gaps = [stretch(self._document, one.end, other.start) for one, other in pairwise(self.spans)]
         options = options or self._options
@@ -316,7 +316,7 @@ class FillSession:
             after,
             selections[0],
             self.instruction,
-            replace(options, without=self._excluded),
+            replace(options, without=self._excluded + without),
             tuple(map(Hole, gaps, selections[1:])),
         )
 
@@ -370,9 +370,8 @@ class FillSession:
             log.exception("a fill failed in the window")
             self._tell(Failed(f"No draft can be shown ({type(error).__name__}: {error}). Your text is untouched."))
         if isinstance(self._event, Failed | Stopped):
-            self._draft = None
+            self._draft = self._task = None
             if self.answers:
-                self._task = None
                 self._display()
             else:
                 self.finish(Verdict.DROP)

@@ -7,7 +7,7 @@ from pygments.styles import get_style_by_name
 from pygments.token import Whitespace
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFontInfo, QKeySequence, QPalette
-from PySide6.QtWidgets import QCheckBox, QComboBox, QFontComboBox, QKeySequenceEdit, QSpinBox
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFontComboBox, QKeySequenceEdit, QPlainTextEdit, QSpinBox
 
 from palimpsest.app import settings, theme
 from palimpsest.app.actions import COMMANDS, name_of

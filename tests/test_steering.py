@@ -43,6 +43,7 @@ def offer(window, text, line=LINE):
     """Show ``text`` as the finished draft of a line."""
     selected = select(window, line)
     window.fills._open(window.page, window.fills._holes(window.editor)).offer(window._bridge, [text])
+    window.fills.changed.emit()
     return selected
 
 
@@ -87,7 +88,7 @@ def test_a_word_that_is_undone_is_a_draft_again(window, qtbot):
     assert line(window) == "first second third"
 
 
-def test_a_change_is_kept_and_another_dropped(window, qtbot):
+def test_a_change_is_kept_and_another_dropped(window):
     selected = offer(window, "x")
     window.fills.drop()
     words = selected.split()
