@@ -44,6 +44,7 @@ class Pages(Tabs):
     menu_wanted = Signal(QContextMenuEvent)
     edited = Signal()  # the text of any page
     selected = Signal()  # something else, in any page
+    moved = Signal()  # the caret, in any page
     scrolled = Signal()
     folder_wanted = Signal(Path)  # a folder was named where a file might be
 
@@ -88,6 +89,7 @@ class Pages(Tabs):
         editor.menu_wanted.connect(self.menu_wanted)
         editor.textChanged.connect(self.edited)
         editor.selectionChanged.connect(self.selected)
+        editor.cursorPositionChanged.connect(self.moved)
         editor.verticalScrollBar().valueChanged.connect(lambda _value: self.scrolled.emit())
         for signal in (page.changed, editor.copyAvailable, editor.undoAvailable, editor.redoAvailable):
             signal.connect(lambda _state=None: self._dress(page))
