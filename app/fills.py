@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from PySide6.QtCore import QObject, QRect, Signal
+from PySide6.QtGui import QTextCursor
 from shiboken6 import isValid
 
 from palimpsest.app import instructions
@@ -174,8 +175,12 @@ class Fills(QObject):
 
     def _holes(self, editor: Editor) -> list[Span]:
         """What is selected at all carets; without any selection, the caret's place alone."""
-        selected = [caret for caret in editor.carets.all if caret.hasSelection()]
-        spans = [Span(editor.document(), one.selectionStart(), one.selectionEnd()) for one in selected]
+        spans: list[Span] = []
+        for caret in filter(QTextCursor.hasSelection, editor.carets.all):
+            start = caret.selectionStart()
+            if spans and spans[-1].end >= start:
+                start = spans.pop().start
+            spans.append(Span(editor.document(), start, caret.selectionEnd()))
         return spans or [editor.selection()]
 
     def _told(self, instruction: str, options: Options) -> None:
