@@ -31,7 +31,7 @@ class Fills(QObject):
         self, front: Callable[[], Page], bridge: EngineBridge, status: StatusBar, bar: AskBar, options: Options
     ):
         super().__init__(bar)
-        self._front, self._bridge, self._status, self._bar, self._options = front, bridge, status, bar, options
+        self._front, self._bridge, self._status, self._bar, self.options = front, bridge, status, bar, options
         self.settings = Settings()
         self.history: list[Filled] = []
         self._following_up = False
@@ -60,7 +60,7 @@ class Fills(QObject):
 
     def fill_in(self) -> None:
         """Fill what is selected, all of it jointly, or the caret's place, from what stands around it."""
-        self._start("", self._options)
+        self._start("", self.options)
 
     def ask_rewrite(self) -> None:
         """Let the user say how the selection, or the draft, is to be rewritten."""
@@ -68,12 +68,12 @@ class Fills(QObject):
         self._following_up = self.drafted
         caret = editor.cursorRect()
         place = QRect(editor.viewport().mapToGlobal(caret.topLeft()), caret.size())
-        self._bar.open(place, instructions.offered(self.settings, editor.prose), self._options)
+        self._bar.open(place, instructions.offered(self.settings, editor.prose), self.options)
         self.warm()
 
     def rewrite(self, instruction: str, options: Options | None = None) -> None:
         """Rewrite the selection as told."""
-        self._start(instruction, options or self._options)
+        self._start(instruction, options or self.options)
 
     def warm(self) -> None:
         """The user chooses what to ask; meanwhile the engine reads what stands before the selection."""
@@ -82,7 +82,7 @@ class Fills(QObject):
 
     def go_on(self) -> None:
         """Write on at the caret because the user has paused there."""
-        self._start("", self._options)
+        self._start("", self.options)
         if self.session:
             self.session.by_itself = True
 
@@ -213,7 +213,7 @@ class Fills(QObject):
         def again() -> None:
             page.banner.hide()
             if page is self._front():
-                self._start(session.instruction, self._options)
+                self._start(session.instruction, self.options)
 
         def ended(session: FillSession) -> None:
             menu.deleteLater()

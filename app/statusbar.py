@@ -4,8 +4,9 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QStatusBar, QToolButton, QWidget
 
 from palimpsest.app.encoding import Text, label
+from palimpsest.app.modelbutton import ModelButton
 from palimpsest.app.words import WordCount
-from palimpsest.engine import Done, Draft, Event, Failed, Loading, Reading, Ready, Stopped, Thought, Unloaded
+from palimpsest.engine import Done, Draft, Event, Failed, Loading, Progress, Reading, Ready, Stopped, Thought, Unloaded
 
 
 class StatusBar(QStatusBar):
@@ -16,7 +17,8 @@ class StatusBar(QStatusBar):
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
-        self._step, self._model = QLabel(), QLabel("Loading the model…")
+        self._step, self._model = QLabel(), ModelButton()
+        self.unload_wanted = self._model.unload_wanted
         self._encoding, self._line_ends = QToolButton(), QToolButton()
         for button, name, wanted in (
             (self._encoding, "Encoding", self.encoding_wanted),
@@ -37,13 +39,14 @@ class StatusBar(QStatusBar):
 
     def report(self, event: Event) -> None:
         """Say what an engine event means for the user."""
+        self._model.busy = isinstance(event, Progress)
         match event:
             case Loading(done=done, total=total, left=left):
                 self._model.setText(f"Loading the model… {done / total:.0%}, {left:.0f} s left")
             case Ready(model=model, device=device):
                 self._model.setText(f"{model} on {device}")
             case Unloaded():
-                self._model.setText("The model is not loaded")
+                self._model.setText("The model is not loaded; a fill loads it")
             case Reading(done=done, total=total):
                 self._step.setText(f"Read {done / total:.0%}")
                 self.showMessage("Reading the text… Esc stops")
@@ -55,6 +58,7 @@ class StatusBar(QStatusBar):
             case Done(steps=steps, tokens=tokens, seconds=seconds):
                 self._step.setText(f"{steps} steps, {tokens / max(seconds, 1e-9):.0f} tokens/s")
                 self.showMessage("Tab keeps the draft, Esc drops it")
+                self._model.ended(event)
             case Failed(message=message):
                 self._step.clear()
                 self.showMessage(message)

@@ -90,6 +90,7 @@ class Window(QMainWindow):
         for bar in (self.ask_bar, self.find_bar, self.finder):
             bar.closed.connect(lambda: self.editor.setFocus())
         self.status.encoding_wanted.connect(self.pages.ask_reopen)
+        self.status.unload_wanted.connect(self.fills.unload)
         self.status.line_ends_wanted.connect(self.pages.ask_line_ends)
         QGuiApplication.clipboard().dataChanged.connect(self._refresh)
         bridge.loading.connect(self.status.report)

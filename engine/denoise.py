@@ -46,7 +46,8 @@ class State:
 
     def joined(self, other: "State") -> "State":
         """This batch and another that has taken as many steps."""
-        assert self.guess is not None and other.guess is not None
+        assert self.guess is not None
+        assert other.guess is not None
         parts = {name: torch.cat([getattr(self, name), getattr(other, name)]) for name in NAMES}
         return replace(self, guess=self.guess + other.guess, **parts)
 

@@ -80,13 +80,16 @@ class Writer:
         last = self.editor.document().characterCount() - 1
         place = self.chance.randrange(last + 1)
         cursor.setPosition(place)
+        cursor.movePosition(QTextCursor.MoveOperation.NextCharacter)  # never inside one of two UTF-16 units
         if self.chance.random() < 0.6:
-            cursor.setPosition(min(last, place + self.chance.randrange(60)), QTextCursor.MoveMode.KeepAnchor)
+            step, count = QTextCursor.MoveOperation.NextCharacter, self.chance.randrange(60)
+            cursor.movePosition(step, QTextCursor.MoveMode.KeepAnchor, count)
         self.editor.carets.clear()
         self.editor.setTextCursor(cursor)
         if self.chance.random() < 0.3:
             other = QTextCursor(self.editor.document())
             other.setPosition(self.chance.randrange(last + 1))
+            other.movePosition(QTextCursor.MoveOperation.StartOfWord)
             other.movePosition(QTextCursor.MoveOperation.EndOfWord, QTextCursor.MoveMode.KeepAnchor)
             overlaps = (
                 cursor.selectionStart() <= other.selectionEnd() and other.selectionStart() <= cursor.selectionEnd()

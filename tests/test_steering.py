@@ -318,7 +318,7 @@ def test_the_model_gives_its_memory_back_and_comes_again(window, run):
     async def story():
         await until(lambda: window.status._model.text() == "mini on cpu")
         window.fills.unload()
-        await until(lambda: window.status._model.text() == "The model is not loaded")
+        await until(lambda: window.status._model.text() == "The model is not loaded; a fill loads it")
         select(window)
         window.fills.fill_in()
         await finished(window)
@@ -333,3 +333,19 @@ def test_keys_of_a_draft_move_the_caret_without_one(window, qtbot):
     press(qtbot, window, Qt.Key.Key_Right, Qt.KeyboardModifier.ControlModifier)
     assert window.editor.textCursor().position() > 0
     assert window.editor.text() == ORIGINAL
+
+
+def test_the_model_tells_about_itself(window, run):
+    async def story():
+        await until(lambda: window.status._model.text() == "mini on cpu")
+        select(window)
+        window.fills.fill_in()
+        await finished(window)
+        model, memory, queue, last = window.status._model.told()
+        assert model == "mini on cpu"
+        assert "GB of memory" in memory
+        assert queue == "Nothing runs or waits"
+        assert last.startswith("Last fill: ")
+        window.fills.drop()
+
+    run(story())
