@@ -32,6 +32,11 @@ class Box:
     def width(self) -> int:
         return self.right - self.left
 
+    def shared(self, other: "Box") -> int:
+        """The pixels that both hold."""
+        across = min(self.right, other.right) - max(self.left, other.left)
+        return max(0, across) * max(0, min(self.bottom, other.bottom) - max(self.top, other.top))
+
     def of(self, pixels: NDArray) -> NDArray:
         """The part of a picture that is inside."""
         return pixels[self.top : self.bottom, self.left : self.right]

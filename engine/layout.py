@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from statistics import median
 
+import numpy as np
+
 from palimpsest.engine.textlines import TextLine
 
 Row = list[TextLine]  # what stands side by side, from left to right
@@ -12,6 +14,8 @@ Row = list[TextLine]  # what stands side by side, from left to right
 GUTTER = 0.9  # heights of a line between columns at least
 COLUMN_TEXT = 14  # characters of the usual line of a column of text; cells of tables are shorter
 FEWEST = 3  # lines of a column
+TELLING = 10  # characters of a line from which the width of one is told
+EVEN = 0.25  # widths of a character that those of a typewriter's face stray from their places at most
 BLOCK = 1.3  # times the usual step between rows: more parts blocks
 NUMBER = re.compile(r"[-+]?[$€£]? ?\d[\d.,' ]*(%|[$€£]|[A-Z]{1,3})?")
 SYMBOLS = re.compile(r"[{}()\[\];=<>_#\"'+*/\\|&^%$@!~:]")
@@ -89,12 +93,18 @@ def pitch(part: list[Row]) -> float:
 
 def cell_width(part: list[Row]) -> float | None:
     """The width of a character where all are as wide; None where they are not."""
-    wide = [line.width / len(line.text) for row in part for line in row if len(line.text) >= 8]
-    if not wide:
+    fits = [_evenness(line) for row in part for line in row if len(line.text) >= TELLING]
+    if not fits or median(stray for _, stray in fits) > EVEN:
         return None
-    usual = median(wide)
-    even = sum(abs(one - usual) < 0.05 * usual for one in wide)
-    return usual if even >= 0.75 * len(wide) else None
+    return median(wide for wide, _ in fits)
+
+
+def _evenness(line: TextLine) -> tuple[float, float]:
+    """The width that a character would have if all were as wide, and how far they stray from that, in such widths."""
+    at = np.array([at for at, char in enumerate(line.text) if char != " "])
+    places = np.array(line.places)[at]
+    wide, left = np.polyfit(at, places, 1)
+    return float(wide), float(np.std(places - wide * at - left) / max(wide, 1e-3))
 
 
 def blocks(part: list[Row]) -> list[list[Row]]:
@@ -121,7 +131,7 @@ def _is_code(part: list[Row]) -> bool:
     wide, left = cell_width(part), min(row[0].left for row in part)
     indents = {round((row[0].left - left) / (wide or row[0].height)) for row in part}
     if wide:
-        return symbols > 0.03 or (len(indents) > 2 and symbols > 0.01)
+        return symbols > 0.01 or len(indents) > 2
     return symbols > 0.09
 
 

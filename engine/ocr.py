@@ -10,7 +10,7 @@ from palimpsest.engine.pictures import Sheet, sheets
 from palimpsest.engine.programs import language_of
 from palimpsest.engine.reader import Reader
 from palimpsest.engine.setting import code, listed, prose, table
-from palimpsest.engine.textlines import TextLine
+from palimpsest.engine.textlines import TextLine, with_figures
 from palimpsest.engine.transcript import Part, Transcribing, Transcript
 
 
@@ -26,7 +26,7 @@ class PageReader:
             lines: list[TextLine] = []
             yield Transcribing(number, pages, 0, 1)
             for at, (count, line) in enumerate(self._lines(sheet), 1):
-                lines += [line] if line else []
+                lines += [with_figures(line)] if line else []
                 yield Transcribing(number, pages, at, count)
             yield Transcript(number, pages, tuple(_parts(lines, form)), fenced=form == "markdown")
 

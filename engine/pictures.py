@@ -16,7 +16,7 @@ from palimpsest.engine.textlines import TextLine
 
 Pixels = NDArray[np.uint8]  # H x W x 3, red first
 
-FORMATS = ["PNG", "JPEG", "MPO", "WEBP", "TIFF", "GIF", "BMP", "PPM"]  # others may start programs to be decoded
+FORMATS = ["PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM"]  # others may start programs to be decoded
 MOST_PIXELS = 50_000_000  # decoded
 MOST_IN_FILE = 150_000_000  # of a JPEG, which can be decoded at a fraction of its size
 MOST_PAGES = 200
@@ -55,8 +55,9 @@ def _image_sheets(path: Path) -> Iterator[tuple[int, Sheet]]:
     except (PictureError, GeneratorExit):
         raise
     except UnidentifiedImageError as error:
-        raise PictureError(f"{path} is no picture of a kind that can be read (PNG, JPEG, WebP, TIFF, GIF, BMP, PDF).") \
-            from error
+        raise PictureError(
+            f"{path} is no picture of a kind that can be read (PNG, JPEG, WebP, TIFF, GIF, BMP, PDF)."
+        ) from error
     except Image.DecompressionBombError as error:
         raise PictureError(f"{path} has more pixels than are safe to read: make it smaller first.") from error
     except Exception as error:  # decoders of damaged files raise whatever they stumble over
@@ -107,7 +108,7 @@ def _flat(image: Image.Image) -> Image.Image:
 def _is_light(image: Image.Image) -> bool:
     """Is what can be seen of it mostly light, so that it was meant for a dark ground?"""
     seen = np.asarray(image.getchannel("A")) > 127
-    return not seen.all() and seen.any() and float(np.asarray(image.convert("L"))[seen].mean()) > 160
+    return bool(seen.any() and not seen.all()) and float(np.asarray(image.convert("L"))[seen].mean()) > 160
 
 
 def _pdf_sheets(path: Path) -> Iterator[tuple[int, Sheet]]:

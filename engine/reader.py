@@ -1,6 +1,8 @@
 """Reads the lines of text in a picture with small networks that need no GPU and no net."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 
 import cv2
@@ -13,10 +15,15 @@ from rapidocr.main import RapidOCRError
 from palimpsest.engine.ink import Box, Mask, Pixels, left_over, legible, mask, tight, turned
 from palimpsest.engine.textlines import TextLine
 
+LEAST = 320  # pixels of the sides of what is searched; smaller pictures get a margin
+QUIET = {"Global.log_level": "critical", "Rec.rec_batch_num": 1, "Det.limit_side_len": LEAST}
+READERS = min(4, os.cpu_count() or 1)  # lines that are read at once
+
 SKEW = 0.2  # degrees; lines that are less askew are read as they are
 SMALL = 16  # pixels: pages whose lines are lower than that are enlarged
 BAND = 1600  # pixels: higher pictures are searched band by band
 GUESS = 0.5  # what was not seen as text at first, and is less certain, is none
+STROKES = set("\"'“”‘’`·.,:;1Il|i!uUnNⅡ一 ")  # what the network takes quotation marks for that stand alone
 EDGE = 3  # pixels left around the ink
 
 
@@ -24,7 +31,9 @@ class Reader:
     """The networks, loaded when one is made; what they hold is freed with it. Used by one thread at a time."""
 
     def __init__(self):
-        self._network = RapidOCR(params={"Global.log_level": "critical", "Rec.rec_batch_num": 1})
+        self._finder = RapidOCR(params=QUIET)
+        # Two lines at once in a thread each are read sooner than one after the other by two threads.
+        self._network = RapidOCR(params=QUIET | {"EngineConfig.onnxruntime.intra_op_num_threads": 1})
         self._network.return_word_box = True
 
     def lines(self, pixels: Pixels) -> Iterator[tuple[int, TextLine | None]]:
@@ -36,11 +45,13 @@ class Reader:
         usual = median(box.height for box in found)
         boxes = [_around(box, tight(ink, box)) for box in found]
         boxes, more = _completed(boxes, left_over(ink, boxes, usual), usual)
-        for box in boxes:
-            yield len(boxes) + len(more), self._line(page, ink, box, usual)
-        for box in more:
-            line = self._line(page, ink, box, usual)
-            yield len(boxes) + len(more), line if line and np.mean(line.sure) >= GUESS else None
+        with ThreadPoolExecutor(READERS) as readers:
+            for some in _batched([*boxes, *more], 2 * READERS):
+                for box, line in zip(
+                    some, readers.map(lambda box: self._line(page, ink, box, usual), some), strict=True
+                ):
+                    doubtful = line and box in more and np.mean(line.sure) < GUESS
+                    yield len(boxes) + len(more), None if doubtful else line
 
     def _upright(self, page: Pixels) -> tuple[Pixels, list[Box]]:
         """The page with its lines level and large enough, and where they are."""
@@ -49,24 +60,22 @@ class Reader:
         if abs(angle) > SKEW:
             page = turned(page, angle)
             corners = self._detect(page)
-        boxes = [_level(four) for four in corners]
+        boxes = _apart([_level(four) for four in corners])
         if boxes and median(box.height for box in boxes) < SMALL and page.size < 3 * 2_000_000:
             page = cv2.resize(page, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)  # pyright: ignore
-            boxes = [_level(four) for four in self._detect(page)]
+            boxes = _apart([_level(four) for four in self._detect(page)])
         return page, boxes
 
     def _detect(self, page: Pixels) -> list[NDArray]:
         """The four corners of each line, from the top left clockwise."""
         found = []
         for top, bottom in _bands(page):
-            record: dict = {}
             try:
-                _, seen = self._network.detect_and_crop(np.ascontiguousarray(page[top:bottom, :, ::-1]), record)
+                _, seen = self._finder.detect_and_crop(np.ascontiguousarray(_roomy(page[top:bottom])[:, :, ::-1]), {})
             except RapidOCRError:  # nothing was found
                 continue
             assert seen.boxes is not None
-            shift = record["padding_1"]["top"] - top
-            found += [four - np.array([0, shift], four.dtype) for four in seen.boxes]
+            found += [four + np.array([0, top], four.dtype) for four in seen.boxes]
         return found
 
     def _line(self, page: Pixels, ink: Mask, box: Box, usual: float) -> TextLine | None:
@@ -74,13 +83,27 @@ class Reader:
         read = self._network.recognize_txt([np.ascontiguousarray(box.of(page)[:, :, ::-1])])
         assert read.txts
         text, info = read.txts[0], read.word_results[0]
-        if quotes := _quotes(ink, inked, usual):
+        if set(text) <= STROKES and (quotes := _quotes(ink, inked, usual)):
             text, places, sure = quotes, _spread(quotes, inked), [0.9] * len(quotes)
         elif text.strip() and isinstance(info, WordInfo):
             places, sure = _places(text, info, box), list(info.confs)
         else:
             return None
         return TextLine(text, inked.left, box.top, inked.right, box.bottom, tuple(places), tuple(sure))
+
+
+def _batched(boxes: Sequence[Box], size: int) -> Iterator[Sequence[Box]]:
+    return (boxes[at : at + size] for at in range(0, len(boxes), size))
+
+
+def _roomy(page: Pixels) -> Pixels:
+    """The picture with a margin at its right and below, where it is smaller or flatter than the network knows."""
+    height, width = page.shape[:2]
+    down, across = max(0, LEAST - height, width // 7 - height), max(0, LEAST - width)
+    if not down and not across:
+        return page
+    ground = [float(np.median(page[:, :, channel])) for channel in range(3)]
+    return cv2.copyMakeBorder(page, 0, down, 0, across, cv2.BORDER_CONSTANT, value=ground)  # pyright: ignore
 
 
 def _bands(page: Pixels) -> Iterator[tuple[int, int]]:
@@ -109,6 +132,15 @@ def _level(four: NDArray) -> Box:
     return Box(max(0, int(left)), max(0, int(top)), int(np.ceil(right)), int(np.ceil(bottom)))
 
 
+def _apart(boxes: list[Box]) -> list[Box]:
+    """The boxes without those that lie in others."""
+    kept: list[Box] = []
+    for box in sorted(boxes, key=lambda box: box.width * box.height, reverse=True):
+        if all(box.shared(other) < 0.5 * box.width * box.height for other in kept):
+            kept.append(box)
+    return kept
+
+
 def _around(box: Box, inked: Box) -> Box:
     return Box(max(0, inked.left - EDGE), box.top, inked.right + EDGE, box.bottom)
 
@@ -131,7 +163,7 @@ def _completed(boxes: list[Box], rest: list[Box], usual: float) -> tuple[list[Bo
 
 
 def _quotes(ink: Mask, inked: Box, usual: float) -> str:
-    """Quotation marks that stand alone, which the network takes for anything: told by their strokes."""
+    """Quotation marks that stand alone, told by their strokes; empty for anything else."""
     if not 0.15 * usual < inked.height < 0.5 * usual or inked.width > 3 * usual:
         return ""
     count, _, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(inked.of(ink)), connectivity=8)

@@ -1,18 +1,36 @@
 """Sets the parts of a page as text: paragraphs, code with its indentation, tables in Markdown."""
 
 import re
+from collections.abc import Iterable
 from itertools import pairwise
+from statistics import mean
+from typing import TypeVar
 
 from palimpsest.engine.layout import Row, cell_width, pitch
 from palimpsest.engine.textlines import Marked, TextLine, certain, joined
 
+T = TypeVar("T")
+
 PARAGRAPH = 1.3  # times the usual step between lines: more parts paragraphs
 BULLET = re.compile(r"[-–—•·*▪◦] |\(?\d{1,3}[.)] |\(?[a-z][.)] ")
 FULL = 0.85  # of the width, at least: a line that is shorter ends its paragraph if a word more would have fitted
+THREE_QUOTES = re.compile(r'" ?" ?"')  # read with spaces between
 MOST_BLANK = 10  # lines
 
 # What networks for text make of the signs of programs, and of what fonts for programs draw joined.
-SIGNS = {"≠": "!=", "≤": "<=", "≥": ">=", "→": "->", "⇒": "=>", "←": "<-", "…": "...", "“": '"', "”": '"', "‘": "'", "’": "'"}
+SIGNS = {
+    "≠": "!=",
+    "≤": "<=",
+    "≥": ">=",
+    "→": "->",
+    "⇒": "=>",
+    "←": "<-",
+    "…": "...",
+    "“": '"',
+    "”": '"',
+    "‘": "'",
+    "’": "'",
+}
 SIGNS |= {chr(0xFF01 + at): chr(0x21 + at) for at in range(94)} | {"一": "-", "—": "-", "–": "-", "×": "x", "。": "."}
 
 
@@ -81,22 +99,25 @@ def _code_line(row: Row, left: float, wide: float, even: bool) -> Marked:
 
 
 def _spaced(line: TextLine, wide: float) -> TextLine:
-    """The line with as many spaces in its gaps as have room there."""
-    text, places, sure = [], [], []
-    for at, char in enumerate(line.text):
-        count = 1
-        if char == " " and 0 < at < len(line.text) - 1:
-            room = (line.places[at + 1] - line.places[at - 1]) / wide - 1
-            count = round(room) if room > 2.6 else 1
-        text.append(char * count)
-        places += [line.places[at]] * count
-        sure += [line.sure[at]] * count
-    return TextLine("".join(text), line.left, line.top, line.right, line.bottom, tuple(places), tuple(sure))
+    """The line with as many spaces between its words as have room there."""
+    words = list(re.finditer(r"\S+", line.text))
+    strays = [mean(line.places[at] / wide - at for at in range(*word.span())) for word in words]
+    room = {after.start() - 1: right - left for after, (left, right) in zip(words[1:], pairwise(strays), strict=True)}
+    counts = [1 + max(0, round(room.get(at, 0) - 0.1)) for at in range(len(line.text))]
+
+    def repeated(values: Iterable[T]) -> list[T]:
+        return [value for value, count in zip(values, counts, strict=True) for _ in range(count)]
+
+    text, places, sure = "".join(repeated(line.text)), tuple(repeated(line.places)), tuple(repeated(line.sure))
+    return TextLine(text, line.left, line.top, line.right, line.bottom, places, sure)
 
 
 def _signs(line: TextLine) -> Marked:
     """The line in the signs that programs are written with."""
     signs = [SIGNS.get(char, char) for char in line.text]
+    for found in THREE_QUOTES.finditer("".join(char[0] for char in signs)):
+        for at in range(*found.span()):
+            signs[at] = signs[at].strip()
     sure = [one for sign, one in zip(signs, line.sure, strict=True) for _ in sign]
     return Marked("".join(signs), tuple(sure))
 

@@ -1,9 +1,12 @@
 """A line of text where it stands on a page, and text whose characters are known more or less surely."""
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SURE = 0.6  # below it a character is doubtful
+NUMBER = re.compile(r"(?<!\w)[\dIlO](?:[\dIlO]|[.,:/-](?=[\dIlO]))*(?!\w)")
+LOOK_ALIKE = str.maketrans("IlO", "110")
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,18 @@ class TextLine:
     @property
     def width(self) -> float:
         return self.right - self.left
+
+
+def with_figures(line: TextLine) -> TextLine:
+    """The line with letters that stand in numbers, and look like figures, as figures."""
+    text = NUMBER.sub(lambda found: _figures(found[0]), line.text)
+    return replace(line, text=text)
+
+
+def _figures(word: str) -> str:
+    figures, letters = sum(char.isdecimal() for char in word), sum(char.isalpha() for char in word)
+    as_number = letters and figures >= letters and len(word) > 3
+    return word.translate(LOOK_ALIKE) if as_number else word
 
 
 @dataclass(frozen=True)

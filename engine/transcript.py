@@ -10,7 +10,7 @@ from typing import Any
 from palimpsest.engine.textlines import SURE, Marked, joined
 
 FORMS = ("auto", "prose", "code", "table", "markdown")
-PICTURES = tuple(".png .jpg .jpeg .webp .tif .tiff .gif .bmp .pbm .pgm .ppm .pnm .pdf".split())
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".pbm", ".pgm", ".ppm", ".pnm", ".pdf")
 
 
 @dataclass(frozen=True)

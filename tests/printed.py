@@ -19,8 +19,18 @@ DEJAVU = Path("/usr/share/fonts/truetype/dejavu")
 LIBRARY = Path(textwrap.__file__).parent
 
 PROSE = ["argparse", "asyncio.tasks", "codecs", "datetime", "decimal", "difflib", "fractions", "heapq", "statistics"]
-PROSE += ["logging", "pickle", "random", "shutil", "string", "threading", "tempfile", "typing", "zipfile", "subprocess"]
-CODE = ["textwrap.py", "heapq.py", "bisect.py", "shlex.py", "queue.py", "sched.py", "fnmatch.py", "cmd.py", "calendar.py"]
+PROSE += ["logging", "pickle", "random", "shutil", "string", "threading", "tempfile", "zipfile", "subprocess"]
+CODE = [
+    "textwrap.py",
+    "heapq.py",
+    "bisect.py",
+    "shlex.py",
+    "queue.py",
+    "sched.py",
+    "fnmatch.py",
+    "cmd.py",
+    "calendar.py",
+]
 
 LIGHT = ("#ffffff", "#1f2328", "#cf222e", "#0a3069", "#57606a")  # ground, ink, words of the language, strings, comments
 DARK = ("#1e1e1e", "#d4d4d4", "#569cd6", "#ce9178", "#6a9955")
@@ -148,7 +158,8 @@ def columns(rng: random.Random, size: int = 16) -> Printed:
     return Printed("columns", "prose", cut, "\n\n".join(texts), size)
 
 
-WORDS = "north harbour engine copper window garden letter basket winter market bridge silver paper river candle".split()
+WORDS = ["north", "harbour", "engine", "copper", "window", "garden", "letter", "basket", "winter", "market", "bridge"]
+WORDS += ["silver", "paper", "river", "candle"]
 
 
 def cells(rng: random.Random, across: int, down: int) -> list[list[str]]:
@@ -248,3 +259,11 @@ def all_pages(seed: int = 0, each: int = 4) -> list[Printed]:
             prose(rng, size, "low contrast", FAINT[number % len(FAINT)]),
         ]
     return pages
+
+
+def screen(rng: random.Random) -> Printed:
+    """A whole screen, 1920 x 1080, of an editor with 45 lines of code."""
+    page = code(rng, 16, "dark", "screen", lines=45)
+    whole = Image.new("RGB", (1920, 1080), DARK[0])
+    whole.paste(page.picture, (240, 40))
+    return Printed("screen", "code", whole, page.text, 16)
