@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QWidget
 if TYPE_CHECKING:
     from palimpsest.app.editor import Editor
 
+BAR = 3  # pixels: the width of what marks a line that a draft changes
 PADDING = 8  # pixels on either side
 FAINT = 0.62  # ink of all numbers but the caret's: contrast still 4.5:1 on light and dark
 
@@ -55,6 +56,8 @@ class Margin(QWidget):
                 painter.setPen(ink if block == caret else faint)
                 place = QRectF(0, top, self.width() - PADDING, height)
                 painter.drawText(place, Qt.AlignmentFlag.AlignRight, str(block.blockNumber() + 1))
+        for where, _, _ in editor.drafts.changes():
+            painter.fillRect(QRectF(0, where.top(), BAR, where.height()), palette.color(QPalette.ColorRole.Highlight))
         painter.end()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:

@@ -109,6 +109,8 @@ class Misspellings(QObject):
 
     @started
     async def _check(self) -> None:
+        if not isValid(self):  # the window was closed before the task had its turn
+            return
         new = {word.text for word in self._shown() if self.speller.good(word.text) is None}
         if new:
             await asyncio.to_thread(self.speller.look_up, new)

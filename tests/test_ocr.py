@@ -119,7 +119,7 @@ def test_a_page_of_prose_and_a_table(read):
     cells = [(30 + 150 * at, 160 + 40 * row, cell) for row, texts in enumerate(rows) for at, cell in enumerate(texts)]
     words = [
         (30, 30, "These are the people whose names stand on the"),
-        (30, 60, "machines in the cellar of our house."),
+        (30, 60, "machines in our cellar."),
     ]
     text = read(a_page(*words, *cells, face="Vollkorn-Regular"))
     prose, table = text.split("\n\n")
