@@ -82,12 +82,12 @@ def _beside(one: TextLine, other: TextLine) -> bool:
 
 
 def pitch(part: list[Row]) -> float:
-    """From one row to the next, usually."""
+    """From one row to the next where no gap parts them."""
     middles = [row[0].middle for row in part]
     steps = [after - before for before, after in pairwise(middles)]
     if not steps:
         return part[0][0].height * 1.2
-    close = median(steps)
+    close = sorted(steps)[len(steps) // 4]
     return median([step for step in steps if step < 1.4 * close] or [close])
 
 

@@ -1,5 +1,6 @@
 """What reading a picture gives. Plain values, and the way to the reader, which is imported when it is first used."""
 
+import re
 from collections.abc import Generator
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,15 @@ from palimpsest.engine.textlines import SURE, Marked, joined
 
 FORMS = ("auto", "prose", "code", "table", "markdown")
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".pbm", ".pgm", ".ppm", ".pnm", ".pdf")
+WORD = re.compile(r"\S+")
+
+Doubt = tuple[int, str, float]  # where a word begins, the word, and the least certainty of its characters
+
+
+def doubts(marked: Marked) -> list[Doubt]:
+    """The words that may be wrong, for at least one character is less certain than SURE."""
+    words = ((word.start(), word[0], min(marked.sure[slice(*word.span())])) for word in WORD.finditer(marked.text))
+    return [doubt for doubt in words if doubt[2] < SURE]
 
 
 @dataclass(frozen=True)
@@ -32,17 +42,9 @@ class Part:
     language: str = ""  # of code, where it could be told
 
     @property
-    def doubtful(self) -> list[tuple[int, str, float]]:
-        """The words that may be wrong: where each begins, the word, and its least certainty."""
-        found, text, sure = [], self.marked.text, self.marked.sure
-        start = 0
-        for word in text.split():
-            start = text.index(word, start)
-            least = min(sure[start : start + len(word)])
-            if least < SURE:
-                found.append((start, word, least))
-            start += len(word)
-        return found
+    def doubtful(self) -> list[Doubt]:
+        """The words that may be wrong."""
+        return doubts(self.marked)
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,11 @@ class Transcript:
     @property
     def sure(self) -> tuple[float, ...]:
         return self._whole.sure
+
+    @property
+    def doubtful(self) -> list[Doubt]:
+        """The words of the page that may be wrong."""
+        return doubts(self._whole)
 
     @cached_property
     def _whole(self) -> Marked:
