@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject, QRect, Signal
+from PySide6.QtGui import QTextCursor
 from shiboken6 import isValid
 
 from palimpsest.app import instructions
@@ -106,19 +107,21 @@ class Fills(QObject):
     def keep(self) -> None:
         """Put the finished draft into the text."""
         if self.session and self.drafted:
+            end, editor = self.session.spans[-1], self._front().editor
+            inside = any(one.start <= editor.textCursor().position() <= one.end for one in self.session.spans)
             self.session.finish(Verdict.KEEP)
+            if inside:
+                editor.carets.clear()
+                caret = editor.textCursor()
+                caret.setPosition(end.end)
+                editor.setTextCursor(caret)
         else:
             self._status.showMessage("The draft is not finished yet; Esc stops it, Ctrl+. takes it as it is")
 
     def keep_and_go_on(self) -> None:
         """Keep the finished draft and have what follows it written."""
-        if self.session and self.drafted:
-            end, editor = self.session.spans[-1], self._front().editor
-            self.session.finish(Verdict.KEEP)
-            caret = editor.textCursor()
-            caret.setPosition(end.end)
-            editor.carets.clear()
-            editor.setTextCursor(caret)
+        self.keep()
+        if not self.filling:
             self.fill_in()
 
     def drop(self) -> None:
@@ -188,8 +191,12 @@ class Fills(QObject):
 
     def _holes(self, editor: Editor) -> list[Span]:
         """What is selected at all carets; without any selection, the caret's place alone."""
-        selected = [caret for caret in editor.carets.all if caret.hasSelection()]
-        spans = [Span(editor.document(), one.selectionStart(), one.selectionEnd()) for one in selected]
+        spans: list[Span] = []
+        for caret in filter(QTextCursor.hasSelection, editor.carets.all):
+            start = caret.selectionStart()
+            if spans and spans[-1].end >= start:
+                start = spans.pop().start
+            spans.append(Span(editor.document(), start, caret.selectionEnd()))
         return spans or [editor.selection()]
 
     def _told(self, instruction: str, options: Options) -> None:
@@ -217,7 +224,12 @@ class Fills(QObject):
                 self._tell_number()
                 self.changed.emit()
             if isinstance(event, Failed):
-                page.banner.tell(event.message, {"Dismiss": page.banner.hide})
+                page.banner.tell(event.message, {"Try again": again, "Dismiss": page.banner.hide})
+
+        def again() -> None:
+            page.banner.hide()
+            if page is self._front():
+                self._start(session.instruction, self._options)
 
         def ended(session: FillSession) -> None:
             menu.deleteLater()

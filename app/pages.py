@@ -45,6 +45,7 @@ class Pages(Tabs):
     pictures_wanted = Signal(Page, list)  # their text is, at the page's caret: Path or QImage
     edited = Signal()  # the text of any page
     selected = Signal()  # something else, in any page
+    moved = Signal()  # the caret, in any page
     scrolled = Signal()
     folder_wanted = Signal(Path)  # a folder was named where a file might be
 
@@ -90,6 +91,7 @@ class Pages(Tabs):
         editor.pictures_wanted.connect(lambda found: self.pictures_wanted.emit(page, found))
         editor.textChanged.connect(self.edited)
         editor.selectionChanged.connect(self.selected)
+        editor.cursorPositionChanged.connect(self.moved)
         editor.verticalScrollBar().valueChanged.connect(lambda _value: self.scrolled.emit())
         for signal in (page.changed, editor.copyAvailable, editor.undoAvailable, editor.redoAvailable):
             signal.connect(lambda _state=None: self._dress(page))

@@ -436,7 +436,8 @@ class FillSession:
         # An empty hole's text cannot show that; new colours are told as a change too, but none that can be undone.
         swallowed = steps != self._steps and any(position < start < position + removed for start in starts)
         texts = self._texts()
-        if swallowed or texts not in self._seen:
+        meet = any(one.end >= other.start for one, other in pairwise(self.spans))  # whose would a text between be?
+        if swallowed or meet or texts not in self._seen:
             self.finish(Verdict.DROP)
         elif texts != self._standing:
             self._standing = texts

@@ -84,6 +84,7 @@ class Window(QMainWindow):
         self.tree.told.connect(self.status.showMessage)
         self.fills.changed.connect(self._refresh)
         self.pages.edited.connect(self.continuing.typed)
+        self.pages.moved.connect(self.continuing.moved)
         self.pages.selected.connect(self.continuing.moved)
         self.finder.chosen.connect(self._go_to_hit)
         self.finder.closed.connect(self._found.hide)

@@ -19,6 +19,7 @@ from palimpsest.engine.sampler import Draw, Schedule, accept, entropy, noise
 Decode = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 Advance = Callable[["State"], "State"]  # one denoising step
 
+NAMES = ("rows", "free", "standing", "current", "best", "confidence", "repeats", "finished")  # of a state's tensors
 BELIEF = 0.5  # the probability of each token that stands on a revised canvas, before the first step
 FIRST_COMPARED = 2  # the step after which candidates are first compared; before it they are mostly noise
 
@@ -40,9 +41,14 @@ class State:
 
     def only(self, rows: Tensor) -> "State":
         """The batch of these canvases alone, in this order (indices)."""
-        names = ("rows", "free", "standing", "current", "best", "confidence", "repeats", "finished")
         guess = None if self.guess is None else tuple(self.guess[row] for row in rows.tolist())
-        return replace(self, guess=guess, **{name: getattr(self, name)[rows] for name in names})
+        return replace(self, guess=guess, **{name: getattr(self, name)[rows] for name in NAMES})
+
+    def joined(self, other: "State") -> "State":
+        """This batch and another that has taken as many steps."""
+        assert self.guess is not None and other.guess is not None
+        parts = {name: torch.cat([getattr(self, name), getattr(other, name)]) for name in NAMES}
+        return replace(self, guess=self.guess + other.guess, **parts)
 
 
 @dataclass(frozen=True)
@@ -119,18 +125,27 @@ def denoise(
     vocabulary: int,
     generator: torch.Generator,
     race: Race | None = None,
+    scout: bool = False,
 ) -> Iterator[State]:
     """Yield the batch after every denoising step, taken by ``advance``; a finished canvas is in no later one.
 
     With a ``race`` the worse half of the candidates is left out after each of the first steps that can tell them apart,
     until as many are left as wanted (successive halving, Jamieson and Talwalkar, arXiv 1502.07943); then the best comes
-    first.
+    first. A ``scout``, the middle candidate, takes the first step before the others and is yielded alone, so that there
+    is something to see in a fraction of the time.
     """
     state = begin(canvas, vocabulary, generator)
     if state.finished.all():
         yield state  # nothing is free
         return
     racing = len(state.rows)
+    if scout and racing > 1 and max_steps > 1:
+        order = torch.arange(racing, device=state.rows.device).roll(-(racing // 2))
+        ahead = advance(state.only(order[:1]))
+        yield replace(ahead, finished=torch.zeros_like(ahead.finished))  # nothing ends before all have begun
+        state = ahead.joined(advance(state.only(order[1:])))
+        yield state
+        state = state.only((~state.finished).nonzero().flatten())
     while len(state.rows) and state.number < max_steps:
         state = advance(state)
         if race and racing > race.keep and state.number >= FIRST_COMPARED:

@@ -102,7 +102,8 @@ class Writing:
         else:
             decode = partial(self._decode, prefix)
             advance = partial(step, decode=decode, schedule=schedule, draw=model.draw, generator=generator)
-        return denoise(canvas, advance, schedule.max_steps, model.vocabulary, generator, race)
+        scout = race is not None and not self._captured  # captured steps take all candidates in the time of one
+        return denoise(canvas, advance, schedule.max_steps, model.vocabulary, generator, race, scout)
 
     def _decode(self, prefix: Prefix, ids: Tensor, free: Tensor, guess: Tensor | None) -> Tensor:
         """The logits of the free positions, of which those of banned tokens are as low as can be."""
@@ -211,7 +212,7 @@ class Writing:
             batch = canvas.repeated(keep)
             left = min(len(batch.ids), keep * SPARE) if keep > 1 else 1
             race = Race(left, ranking.judge(self._model, view, prefix[-1], batch, self._fill.options.without))
-            earlier, answers = answers[0] if answers else None, []
+            earlier, answers, before = answers[0] if answers else None, [], self._steps
             for state in self._denoise(view, batch, race):
                 over = state.finished | (state.number == most_steps)
                 alone = not answers and len(over) == 1  # the only one left is compared with nobody
@@ -222,7 +223,7 @@ class Writing:
                 if state.number:
                     # The leader is shown, and once some have ended the best of those.
                     shown = answers[0] if answers else self._answer(batch, state).behind(earlier)
-                    self._steps += 1
+                    self._steps = before + state.number
                     yield Draft(self._written(shown), self._steps, most_steps * len(canvases))
             prefix = prefix + [index for index in answers[0].canvas if index not in self._unwritten]
             if not self._fill.further and any(index in self._model.ends for index in answers[0].ids):

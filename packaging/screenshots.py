@@ -14,13 +14,16 @@ import tempfile
 import textwrap
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 # Neither the settings nor the files of whoever runs this.
 os.environ["XDG_CACHE_HOME"] = os.environ["XDG_CONFIG_HOME"] = os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
 
+from PIL import Image
+from PySide6.QtCore import QBuffer
 from PySide6.QtGui import QPixmap, QTextCursor
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QMenu
 from qasync import QEventLoop
 
 from palimpsest.app.bridge import EngineBridge
@@ -31,6 +34,8 @@ from palimpsest.app.window import Window
 from palimpsest.engine import Draft, Event, Options, open_backend
 
 FOLDER = Path(__file__).parent.parent / "tests" / "shots"
+FRAME = 1 / 60  # seconds
+STEP, READING = 200, 1500  # milliseconds that a step, or what is to be read, stands in the sequence
 SETTLING = 0.5  # seconds until what was opened is painted
 
 
@@ -81,6 +86,73 @@ async def beside(window: Window, show: Callable[[], object]) -> QPixmap:
     return picture
 
 
+async def asked(window: Window, line: int) -> QPixmap:
+    """The bar at the line in which one says what shall change."""
+    select(window, line)
+    window.fills.ask_rewrite()
+    window.ask_bar.field.setText("Add type hints")
+    picture = await seen(window)
+    window.ask_bar.shut()
+    return picture
+
+
+async def finished(window: Window) -> None:
+    """A fill has ended."""
+    while window.fills.running:
+        await asyncio.sleep(FRAME)
+
+
+async def words(window: Window, line: int) -> QPixmap:
+    """The menu of other words for one of a finished draft's."""
+    select(window, line)
+    window.fills.fill_in()
+    await finished(window)
+    window.fills.offer_words()
+    menu = QApplication.activePopupWidget()
+    assert isinstance(menu, QMenu)
+    while menu.actions()[1].text().startswith("Looking"):
+        await asyncio.sleep(FRAME)
+    picture = await seen(window)
+    menu.close()
+    window.fills.drop()
+    return picture
+
+
+async def recorded(window: Window, line: int) -> list[tuple[QPixmap, int]]:
+    """A fill from the selection until it is kept: each picture with the milliseconds it stands."""
+    select(window, line)
+    frames = [(await seen(window), READING)]
+    show, drawn = window.status.report, set()
+
+    def report(event: Event) -> None:
+        show(event)
+        if isinstance(event, Draft) and event.step not in drawn:
+            drawn.add(event.step)
+            frames.append((window.grab(), STEP))
+
+    window.status.report = report
+    window.fills.fill_in()
+    await finished(window)
+    window.status.report = show
+    frames.append((await seen(window), READING))
+    window.fills.keep()
+    frames.append((await seen(window), READING))
+    window.editor.undo()
+    return frames
+
+
+def save_sequence(frames: list[tuple[QPixmap, int]], path: Path) -> None:
+    """Write an animated WebP."""
+    pictures = []
+    for pixmap, _ in frames:
+        data = QBuffer()
+        data.open(QBuffer.OpenModeFlag.WriteOnly)
+        pixmap.save(data, "PNG")
+        pictures.append(Image.open(BytesIO(data.data().data())).convert("RGB"))
+    durations = [duration for _, duration in frames]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=durations, loop=0, quality=70)
+
+
 async def found(window: Window) -> QPixmap:
     """The find bar, with something found."""
     window.find_bar.open(replacing=True)
@@ -95,6 +167,8 @@ async def shoot(window: Window, args: argparse.Namespace) -> None:
     await window.pages.open(Path(textwrap.__file__))
     states: dict[str, Callable[[], Awaitable[QPixmap]]] = {
         "draft": lambda: draft(window, args.line, args.step),
+        "ask": lambda: asked(window, args.line),
+        "words": lambda: words(window, args.line),
         "light": lambda: seen(window),
         "find": lambda: found(window),
         "palette": lambda: beside(window, window.show_palette),
@@ -103,6 +177,7 @@ async def shoot(window: Window, args: argparse.Namespace) -> None:
     args.folder.mkdir(exist_ok=True)
     for name, take in states.items():
         assert (await take()).save(str(args.folder / f"{name}.png"))
+    save_sequence(await recorded(window, args.line), args.folder / "fill.webp")
     window.use(replace(window.settings, theme="dark"))
     assert (await draft(window, args.line, args.step)).save(str(args.folder / "dark.png"))
 

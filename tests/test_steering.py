@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QMouseEvent, QTextCursor
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QMenu
 
 from conftest import REAL_FILE, discard, opened, until
 from palimpsest.app.bridge import EngineBridge
@@ -243,7 +243,9 @@ def click(window, hole, index):
     left = Qt.MouseButton.LeftButton
     event = QMouseEvent(QEvent.Type.MouseButtonPress, place, QPointF(at), left, left, Qt.KeyboardModifier.NoModifier)
     QApplication.sendEvent(window.editor.viewport(), event)
-    return QApplication.activePopupWidget()
+    menu = QApplication.activePopupWidget()
+    assert isinstance(menu, QMenu)
+    return menu
 
 
 def test_a_click_on_a_word_offers_others(window, run):
