@@ -129,7 +129,8 @@ def _sheet(page: pdfium.PdfPage) -> Sheet:
     if sum(len(line.text) for line in lines) >= LETTERS:
         return Sheet(lines=lines)
     scale = min(DPI / 72, DRAWN_SIDE / max(*page.get_size(), 1))
-    return Sheet(np.asarray(page.render(scale=scale).to_pil().convert("RGB")))
+    drawn = page.render(scale=scale)  # pyright: ignore[reportArgumentType]  (typed as whole, used as a fraction)
+    return Sheet(np.asarray(drawn.to_pil().convert("RGB")))
 
 
 def _text_layer(page: pdfium.PdfPage) -> Iterator[TextLine]:

@@ -207,7 +207,7 @@ def test_the_text_layer_of_a_pdf_is_taken(qapp, transcriber, tmp_path):  # noqa:
     a_pdf(tmp_path / "a.pdf", text.strip())
     told = list(transcriber.read(tmp_path / "a.pdf"))
     assert isinstance(told[-1], Transcript)
-    assert told[-1].text == text.strip() + "\n\n1"  # Qt numbers its pages
+    assert told[-1].text.rstrip("1").rstrip() == text.strip()  # Qt numbers its pages
     assert set(told[-1].sure) == {1.0}
 
 
