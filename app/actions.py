@@ -61,6 +61,7 @@ COMMANDS = [
     Command("&Edit", "Cu&t", Key.Cut, lambda w: w.editor.cut(), lambda w: w.has_selection, in_context=True),
     Command("&Edit", "&Copy", Key.Copy, lambda w: w.editor.copy(), lambda w: w.has_selection, in_context=True),
     Command("&Edit", "&Paste", Key.Paste, lambda w: w.editor.paste(), lambda w: w.editor.canPaste(), in_context=True),
+    Command("&Edit", "&Insert text from image…", "", lambda w: w.ask_pictures()),
     Command("&Edit", "Select &all", Key.SelectAll, lambda w: w.editor.selectAll()),
     Command("&Edit", "&Find…", Key.Find, lambda w: w.find_bar.open(replacing=False)),
     Command("&Edit", "R&eplace…", "Ctrl+H", lambda w: w.find_bar.open(replacing=True)),

@@ -3,10 +3,19 @@
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable
+from typing import Protocol
 
 from PySide6.QtCore import QObject, Signal
 
 from palimpsest.engine import LOADING, Backend, Engine, Event, Failed, Fill, Loading, Progress, Ready, Unloaded
+
+
+class Asked(Protocol):
+    """Whoever answers fills: the engine, by its bridge, or what stands before it."""
+
+    def fill(self, fill: Fill) -> AsyncGenerator[Event, None]:
+        """Yield progress, then Done, Failed or Stopped. Leaving early stops it."""
+        ...
 
 
 class EngineBridge(QObject):

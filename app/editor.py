@@ -10,6 +10,7 @@ from PySide6.QtGui import (
     QDragEnterEvent,
     QFocusEvent,
     QFont,
+    QImage,
     QInputMethodEvent,
     QKeyEvent,
     QKeySequence,
@@ -34,6 +35,7 @@ from palimpsest.app.languages import language_of
 from palimpsest.app.margin import Margin
 from palimpsest.app.settings import Settings
 from palimpsest.app.span import Span, stretch
+from palimpsest.engine import PICTURES
 
 DRAFTS = {
     QKeyCombination(Qt.Key.Key_Tab),
@@ -52,10 +54,19 @@ def files(dragged: QMimeData) -> list[Path]:
     return [Path(url.toLocalFile()) for url in dragged.urls() if url.isLocalFile()]
 
 
+def pictures(source: QMimeData) -> list[Path | QImage]:
+    """What is dragged or pasted, where it is nothing but pictures."""
+    if found := files(source):
+        return [*found] if all(path.suffix.lower() in PICTURES for path in found) else []
+    worded = source.hasText() and not source.hasUrls() and source.text().strip()
+    return [source.imageData()] if source.hasImage() and not worded else []
+
+
 class Editor(QPlainTextEdit):
     """Shows one document and, over it, a draft."""
 
     menu_wanted = Signal(QContextMenuEvent)
+    pictures_wanted = Signal(list)  # their text is, at the caret: Path or QImage
     painting = Signal()  # the last moment to change how lines in view look
 
     def __init__(self, parent: QWidget | None = None):
@@ -251,12 +262,18 @@ class Editor(QPlainTextEdit):
         super().inputMethodEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if files(event.mimeData()):
+        if files(event.mimeData()) and not pictures(event.mimeData()):
             event.ignore()  # they are for the window
         else:
             super().dragEnterEvent(event)
 
+    def canInsertFromMimeData(self, source: QMimeData) -> bool:
+        return bool(pictures(source)) or super().canInsertFromMimeData(source)
+
     def insertFromMimeData(self, source: QMimeData) -> None:
+        if found := pictures(source):
+            self.pictures_wanted.emit(found)
+            return
         self.carets.insert(clean(source.text()))
         self.ensureCursorVisible()
 

@@ -1,6 +1,6 @@
 """The fills of a window: asked for, steered and ended by its commands, for the page in front."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject, QRect, Signal
 from PySide6.QtGui import QTextCursor
@@ -13,6 +13,7 @@ from palimpsest.app.draftmenu import DraftMenu
 from palimpsest.app.editor import Editor
 from palimpsest.app.history import Filled, History
 from palimpsest.app.page import Page
+from palimpsest.app.reading import Picture, PictureReader
 from palimpsest.app.session import FillSession, Verdict, around
 from palimpsest.app.settings import Settings
 from palimpsest.app.span import Span
@@ -32,6 +33,7 @@ class Fills(QObject):
     ):
         super().__init__(bar)
         self._front, self._bridge, self._status, self._bar, self.options = front, bridge, status, bar, options
+        self._reader = PictureReader(self)
         self.settings = Settings()
         self.history: list[Filled] = []
         self._following_up = False
@@ -85,6 +87,20 @@ class Fills(QObject):
         self._start("", self.options)
         if self.session:
             self.session.by_itself = True
+
+    def read(self, page: Page, pictures: Sequence[Picture]) -> None:
+        """Show the text of pictures as a draft in place of the page's selection, or at its caret."""
+        if page.session:
+            page.session.finish(Verdict.DROP)
+        session = self._open(page, [page.editor.selection()])
+        session.doubtful = True
+
+        def tell(message: str) -> None:
+            page.banner.tell(message, {"Dismiss": page.banner.hide})
+
+        form = "markdown" if page.editor.language == "markdown" else "auto"
+        session.start(self._reader.bridge(pictures, form, self._bridge, tell))
+        self.changed.emit()
 
     # Steering
 

@@ -10,7 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
-from palimpsest.app import fill, resume, settings
+from palimpsest.app import fill, ocr, resume, settings
 from palimpsest.app.resume import Place
 from palimpsest.app.screen import missing
 from palimpsest.engine import PRECISIONS, Backend, EngineError, examine
@@ -28,6 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
         parser = argparse.ArgumentParser(prog="palimpsest fill")
         fill.add_arguments(parser)
         return fill.run(parser.parse_args(arguments[1:]))
+    if arguments[:1] == ["ocr"]:
+        parser = argparse.ArgumentParser(prog="palimpsest ocr")
+        ocr.add_arguments(parser)
+        return ocr.run(parser.parse_args(arguments[1:]))
     if arguments[:1] == ["doctor"]:
         parser = argparse.ArgumentParser(
             prog="palimpsest doctor", description="Tell what this machine offers and what will be used of it."
@@ -37,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="palimpsest",
         description="An editor in which a diffusion language model on your own machine rewrites text where it stands.",
-        epilog="Without a window: palimpsest fill --help, palimpsest doctor --help",
+        epilog="Without a window: palimpsest fill --help, palimpsest ocr --help, palimpsest doctor --help",
     )
     files = "or a folder to work on; - is the standard input"
     parser.add_argument("files", type=_place, nargs="*", metavar="FILE[:LINE[:COL]]", help=files)

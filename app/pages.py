@@ -42,6 +42,7 @@ class Pages(Tabs):
     told = Signal(str)  # something about a file, for the user
     changed = Signal(Page)  # its title, its state or that it is in front
     menu_wanted = Signal(QContextMenuEvent)
+    pictures_wanted = Signal(Page, list)  # their text is, at the page's caret: Path or QImage
     edited = Signal()  # the text of any page
     selected = Signal()  # something else, in any page
     moved = Signal()  # the caret, in any page
@@ -87,6 +88,7 @@ class Pages(Tabs):
         page.misspellings.use(self._settings.spelling)
         page.misspellings.told.connect(self.told)
         editor.menu_wanted.connect(self.menu_wanted)
+        editor.pictures_wanted.connect(lambda found: self.pictures_wanted.emit(page, found))
         editor.textChanged.connect(self.edited)
         editor.selectionChanged.connect(self.selected)
         editor.cursorPositionChanged.connect(self.moved)

@@ -12,7 +12,7 @@ from itertools import pairwise
 from PySide6.QtGui import QTextCursor, QTextDocument
 
 from palimpsest.app.answer import Answer, certain
-from palimpsest.app.bridge import EngineBridge
+from palimpsest.app.bridge import Asked
 from palimpsest.app.drafts import DraftLayer
 from palimpsest.app.hunks import Hunk, Range, hunks, next_word, with_hunks
 from palimpsest.app.patch import Shown
@@ -83,6 +83,7 @@ class FillSession:
         self.answers: list[Answer] = []
         self.number = 0
         self.by_itself = False  # did it begin without being asked for?
+        self.doubtful = False  # is it shown in finished answers too what is unsure?
         self.bridged = False  # has the engine written any of it, rather than that it was brought back?
         self._draft: Answer | None = None  # of the step shown last, while the engine writes
         self._event: Event | None = None
@@ -131,9 +132,7 @@ class FillSession:
 
     # Asking
 
-    def start(
-        self, bridge: EngineBridge, instruction: str = "", options: Options | None = None, watched: bool = True
-    ) -> None:
+    def start(self, bridge: Asked, instruction: str = "", options: Options | None = None, watched: bool = True) -> None:
         """Submit the fill and follow it; what cannot be asked is told and ends the session. Unless it is ``watched``,
         nothing but the progress is shown until it is finished."""
         self._bridge, self.instruction, self._options = bridge, instruction, options or Options()
@@ -142,7 +141,7 @@ class FillSession:
         self._display()
         self._ask(lambda: (self._fill(self._standing), Answer.of))
 
-    def offer(self, bridge: EngineBridge, texts: Sequence[str], instruction: str = "") -> None:
+    def offer(self, bridge: Asked, texts: Sequence[str], instruction: str = "") -> None:
         """Show texts that were written before as the finished draft."""
         self._bridge, self.instruction = bridge, instruction
         self.answers = [Answer.of(map(certain, texts))]
@@ -406,7 +405,7 @@ class FillSession:
         shown = []
         for span, old, written, pins in zip(self.spans, self._standing, answer.holes, answer.pins, strict=True):
             changed = tuple(hunk.new for hunk in hunks(old, written.text))
-            settled = written.settled if self._draft else (1.0,) * len(written.text)
+            settled = written.settled if self._draft or self.doubtful else (1.0,) * len(written.text)
             shown.append(Shown(span, written.text, settled, changed, pins))
         self._layer.show(shown, progress)
 

@@ -55,6 +55,9 @@ class StatusBar(QStatusBar):
             case Draft(step=step, max_steps=most):
                 self._step.setText(f"Step {step} of {most}")
                 self.showMessage("Drafting… Esc stops")
+            case Done(steps=0):
+                self._step.clear()
+                self.showMessage("Tab keeps the draft, Esc drops it")
             case Done(steps=steps, tokens=tokens, seconds=seconds):
                 self._step.setText(f"{steps} steps, {tokens / max(seconds, 1e-9):.0f} tokens/s")
                 self.showMessage("Tab keeps the draft, Esc drops it")

@@ -12,7 +12,7 @@ from palimpsest.app import actions, paper, recent, resume, settings
 from palimpsest.app.askbar import AskBar
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.continuing import Continuing
-from palimpsest.app.editor import Editor, files
+from palimpsest.app.editor import Editor, files, pictures
 from palimpsest.app.fills import Fills
 from palimpsest.app.find import FindBar
 from palimpsest.app.finder import Finder
@@ -29,7 +29,7 @@ from palimpsest.app.statusbar import StatusBar
 from palimpsest.app.tasks import started
 from palimpsest.app.theme import Theme
 from palimpsest.app.tree import FolderTree
-from palimpsest.engine import Event, Failed, Options, Ready, Unloaded
+from palimpsest.engine import PICTURES, Event, Failed, Options, Ready, Unloaded
 
 
 class Window(QMainWindow):
@@ -73,6 +73,7 @@ class Window(QMainWindow):
         self.pages.changed.connect(self._dress)
         self.pages.switched.connect(self._switched)
         self.pages.menu_wanted.connect(self._show_menu)
+        self.pages.pictures_wanted.connect(self.fills.read)
         self.pages.edited.connect(self._find_again)
         self.pages.edited.connect(self._follow)
         self.pages.selected.connect(self._follow)
@@ -248,6 +249,13 @@ class Window(QMainWindow):
         elif isinstance(event, Failed):
             self.status.failed_to_load(event)
 
+    def ask_pictures(self) -> None:
+        """Have the text of pictures the user chooses put in at the caret."""
+        kinds = f"Pictures ({' '.join('*' + suffix for suffix in PICTURES)})"
+        names, _ = QFileDialog.getOpenFileNames(self, "Insert text from image", "", kinds)
+        if names:
+            self.fills.read(self.page, [Path(name) for name in names])
+
     # The window
 
     def _find_again(self) -> None:
@@ -297,6 +305,8 @@ class Window(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
+        if found := pictures(event.mimeData()):
+            return self.fills.read(self.page, found)
         for path in files(event.mimeData()):
             self.pages.open(path)
 

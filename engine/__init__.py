@@ -2,7 +2,7 @@
 
 from palimpsest.engine.backend import Backend, examine, open_backend
 from palimpsest.engine.engine import LOADING, Engine
-from palimpsest.engine.errors import CheckpointError, EngineError, RequestError, sentence
+from palimpsest.engine.errors import CheckpointError, EngineError, PictureError, RequestError, sentence
 from palimpsest.engine.request import (
     PRECISIONS,
     Alternative,
@@ -24,9 +24,12 @@ from palimpsest.engine.request import (
     reopen,
     unsure,
 )
+from palimpsest.engine.transcript import FORMS, PICTURES, Part, Transcriber, Transcribing, Transcript
 
 __all__ = [
+    "FORMS",
     "LOADING",
+    "PICTURES",
     "PRECISIONS",
     "Alternative",
     "Backend",
@@ -41,12 +44,17 @@ __all__ = [
     "Hole",
     "Loading",
     "Options",
+    "Part",
+    "PictureError",
     "Progress",
     "Reading",
     "Ready",
     "RequestError",
     "Stopped",
     "Thought",
+    "Transcriber",
+    "Transcribing",
+    "Transcript",
     "Unloaded",
     "Written",
     "examine",

@@ -18,3 +18,7 @@ class CheckpointError(EngineError):
 
 class RequestError(EngineError):
     """What was asked cannot be done: nothing selected, too long, or an option out of range."""
+
+
+class PictureError(EngineError):
+    """A picture cannot be read: not one, damaged, locked, or larger than is safe."""
