@@ -71,6 +71,16 @@ class DraftLayer:
         """The draft on screen, or None."""
         return self._text if self._span else None
 
+    @property
+    def span(self) -> Span | None:
+        """Where a draft is shown, if one is."""
+        return self._span
+
+    def laid_out_anew(self) -> None:
+        """Other lines than before are hidden."""
+        self.refresh()
+        self._layout.changed()
+
     def show(self, span: Span, text: str, settled: Sequence[float]) -> None:
         """Show ``text`` in place of the span, each character with as much ink as it is settled (0 to 1)."""
         self._span, self._text, self._settled = span, text, tuple(settled)

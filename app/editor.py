@@ -29,6 +29,7 @@ from palimpsest.app import brackets, lines
 from palimpsest.app.carets import Carets
 from palimpsest.app.drafts import DraftLayer, DraftLayout
 from palimpsest.app.encoding import clean
+from palimpsest.app.folding import Folding
 from palimpsest.app.languages import language_of
 from palimpsest.app.margin import Margin
 from palimpsest.app.settings import Settings
@@ -58,6 +59,7 @@ class Editor(QPlainTextEdit):
         self._marks: dict[str, list[QTextEdit.ExtraSelection]] = {}
         self.suffix, self.language, self._wraps = "", "", False
         self.carets = Carets(self)  # pyright: ignore[reportArgumentType]  (as in window.py)
+        self.folding = Folding(self)  # pyright: ignore[reportArgumentType]  (as in window.py)
         self._margin = Margin(self)  # pyright: ignore[reportArgumentType]  (as in window.py)
         self.cursorPositionChanged.connect(self._mark_caret)
         self.put("")
@@ -97,6 +99,7 @@ class Editor(QPlainTextEdit):
         self.moveCursor(QTextCursor.MoveOperation.Start)
         document.setUndoRedoEnabled(True)
         document.setModified(False)
+        self.folding.watch()
         self._indentation = lines.indentation(text)
         self._mark_caret()
 
@@ -184,7 +187,7 @@ class Editor(QPlainTextEdit):
         while block.isValid() and top <= bottom:
             yield block, top
             top += layout.blockBoundingRect(block).height()
-            block = block.next()
+            block = self.folding.after(block)
 
     def selection(self) -> Span:
         """The selected stretch, or the empty one at the caret."""
@@ -263,6 +266,7 @@ class Editor(QPlainTextEdit):
             across = self.contentOffset().x() + self.document().documentMargin()
             across += self._settings.ruler * self.fontMetrics().horizontalAdvance(" ")
             painter.drawLine(QLineF(across, event.rect().top(), across, event.rect().bottom()))
+        self.folding.paint(painter)
         self.carets.paint(painter)
         self.drafts.paint(painter)
         painter.end()
