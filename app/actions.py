@@ -8,6 +8,7 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu
 
 from palimpsest.app import lines
+from palimpsest.app.session import FillSession
 
 if TYPE_CHECKING:
     from palimpsest.app.window import Window
@@ -28,6 +29,14 @@ class Command:
     when: Callable[["Window"], bool] = lambda _window: True
     in_context: bool = False
     listed: Listed | None = None  # a submenu takes its place; this tells what is in it
+
+
+def _steer(do: Callable[[FillSession], object]) -> Callable[["Window"], object]:
+    return lambda window: window.fills.steer(do)
+
+
+def _drafted(window: "Window") -> bool:
+    return window.fills.drafted
 
 
 COMMANDS = [
@@ -91,10 +100,31 @@ COMMANDS = [
     Command("&Go", "Next &misspelling", "F7", lambda w: w.page.misspellings.go_to_next()),
     Command("&Go", "&Next tab", "Ctrl+PgDown", lambda w: w.pages.turn(1)),
     Command("&Go", "&Previous tab", "Ctrl+PgUp", lambda w: w.pages.turn(-1)),
-    Command("F&ill", "&Fill in", "Ctrl+Return", lambda w: w.fill_in(), in_context=True),
-    Command("F&ill", "&Rewrite…", "Ctrl+Shift+Return", lambda w: w.ask_rewrite(), lambda w: w.has_selection, True),
-    Command("F&ill", "&Keep the draft", "Tab", lambda w: w.keep(), lambda w: w.filling),
-    Command("F&ill", "&Drop the draft", "Esc", lambda w: w.drop(), lambda w: w.filling),
+    Command("F&ill", "&Fill in", "Ctrl+Return", lambda w: w.fills.fill_in(), in_context=True),
+    Command(
+        "F&ill",
+        "&Rewrite…",
+        "Ctrl+Shift+Return",
+        lambda w: w.fills.ask_rewrite(),
+        lambda w: w.has_selection or w.fills.drafted,
+        True,
+    ),
+    Command("F&ill", "&Keep the draft", "Tab", lambda w: w.fills.keep(), lambda w: w.fills.filling),
+    Command("F&ill", "&Drop the draft", "Esc", lambda w: w.fills.drop(), lambda w: w.fills.filling),
+    Command("F&ill", "&Stop here", "Ctrl+.", lambda w: w.fills.stop_here(), lambda w: w.fills.running),
+    Command("F&ill", "Keep the next &word", "Ctrl+Right", _steer(FillSession.keep_word), _drafted),
+    Command("F&ill", "Keep the next &change", "Ctrl+Down", _steer(FillSession.keep_hunk), _drafted),
+    Command("F&ill", "Keep and &go on", "Alt+Return", lambda w: w.fills.keep_and_go_on(), _drafted),
+    Command("F&ill", "&Next answer", "Alt+]", lambda w: w.fills.turn(1), _drafted),
+    Command("F&ill", "&Previous answer", "Alt+[", lambda w: w.fills.turn(-1), _drafted),
+    Command("F&ill", "Write &anew", "Alt+R", _steer(FillSession.regenerate), _drafted),
+    Command("F&ill", "Write the &unsure anew", "Alt+U", _steer(FillSession.write_unsure), _drafted),
+    Command("F&ill", "&Other words…", "Alt+W", lambda w: w.fills.offer_words(), _drafted),
+    Command("F&ill", "Change &more", "Alt+.", lambda w: w.fills.strengthen(True), _drafted),
+    Command("F&ill", "Change &less", "Alt+,", lambda w: w.fills.strengthen(False), _drafted),
+    Command("F&ill", "Sho&w what stands there", "Alt+O", lambda w: w.editor.peek(), lambda w: w.fills.filling),
+    Command("F&ill", "Fills of this sess&ion…", "", lambda w: w.fills.show_history(), lambda w: bool(w.fills.history)),
+    Command("F&ill", "Gi&ve the model's memory back", "", lambda w: w.fills.unload()),
 ]
 
 

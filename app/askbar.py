@@ -1,35 +1,121 @@
-"""The bar in which the user says how the selection should be rewritten."""
+"""The bar at the line in which the user says how the selection should be rewritten."""
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QWidget
+from collections.abc import Sequence
+from dataclasses import replace
+
+from PySide6.QtCore import QAbstractItemModel, QPoint, QRect, QStringListModel, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QCompleter,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QSlider,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 
 from palimpsest.app.bar import Bar
+from palimpsest.engine import Options
+
+WIDTH = 560  # pixels
+PERCENT = 100
 
 
 class AskBar(Bar):
-    """Hidden until opened; Return sends the instruction, Esc closes the bar."""
+    """Hidden until opened; Return sends the instruction, Down offers some, Esc closes the bar."""
 
-    asked = Signal(str)
+    asked = Signal(str, Options)
 
-    def __init__(self, parent: QWidget | None = None):
-        super().__init__(parent)
-        label = QLabel("&Rewrite:")
-        self.field = QLineEdit(placeholderText="what should change? e.g. Fix the spelling")
+    def __init__(self, around: QWidget):
+        super().__init__(around)
+        self._around = around
+        self._options = Options()
+        self.field = _Field(placeholderText="what should change? ↓ offers some", clearButtonEnabled=True)
         self.field.setAccessibleName("Instruction")
-        label.setBuddy(self.field)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(8, 4, 8, 4)
-        row.addWidget(label)
-        row.addWidget(self.field)
         self.field.returnPressed.connect(self._send)
+        self._offered = QStringListModel(self)
+        self.field.offer(self._offered)
+        self.strength = QSlider(Qt.Orientation.Horizontal)
+        self.strength.setRange(10, PERCENT)
+        self.strength.setValue(PERCENT)
+        self.alternatives = QSpinBox(minimum=1, maximum=8)
+        self.length = QSpinBox(minimum=0, maximum=4096)
+        self.length.setSpecialValueText("any")
+        self.think = QCheckBox("&Think first")
+        self._frame()
 
-    def open(self) -> None:
-        """Show the bar with the last instruction selected, ready to be typed over."""
+    def _frame(self) -> None:
+        frame = QFrame()
+        frame.setFrameShape(QFrame.Shape.StyledPanel)
+        frame.setAutoFillBackground(True)
+        around = QVBoxLayout(self)
+        around.setContentsMargins(0, 0, 0, 0)
+        around.addWidget(frame)
+        rows, details = QVBoxLayout(frame), QHBoxLayout()
+        rows.setContentsMargins(8, 6, 8, 6)
+        rows.addWidget(self.field)
+        rows.addLayout(details)
+        for label, widget, name in (
+            ("&Change", self.strength, "How much may change"),
+            ("&Answers", self.alternatives, "How many answers"),
+            ("&Length", self.length, "How many tokens"),
+        ):
+            title = QLabel(label)
+            title.setBuddy(widget)
+            widget.setAccessibleName(name)
+            widget.setToolTip(name)
+            details.addWidget(title)
+            details.addWidget(widget, widget is self.strength)
+        details.addWidget(self.think)
+
+    def open(self, near: QRect, offered: Sequence[str], options: Options) -> None:
+        """Show the bar below a place on the screen, or above it, with the last instruction ready to be typed over."""
+        self._options = options
+        self._offered.setStringList(list(offered))
+        inside = self._around.rect()
+        near = near.translated(self._around.mapFromGlobal(QPoint()))
+        size = self.sizeHint()
+        self.resize(min(max(WIDTH, size.width()), inside.width()), size.height())
+        below = near.bottom() + self.height() < inside.bottom()
+        top = near.bottom() if below else max(0, near.top() - self.height())
+        self.move(max(0, min(near.left(), inside.width() - self.width())), top)
         self.show()
+        self.raise_()
         self.field.selectAll()
         self.field.setFocus()
+
+    def options(self) -> Options:
+        """The options with what is set here."""
+        return replace(
+            self._options,
+            strength=self.strength.value() / PERCENT,
+            alternatives=self.alternatives.value(),
+            length=self.length.value() or None,
+            think=self.think.isChecked(),
+        )
 
     def _send(self) -> None:
         if instruction := self.field.text().strip():
             self.shut()
-            self.asked.emit(instruction)
+            self.asked.emit(instruction, self.options())
+
+
+class _Field(QLineEdit):
+    """A field in which Down shows all that is offered."""
+
+    def offer(self, model: QAbstractItemModel) -> None:
+        self._completer = QCompleter(model, self)
+        self._completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        self._completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        self.setCompleter(self._completer)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Down:
+            self._completer.setCompletionPrefix("")
+            self._completer.complete()
+        else:
+            super().keyPressEvent(event)

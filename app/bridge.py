@@ -6,14 +6,14 @@ from collections.abc import AsyncGenerator, Callable
 
 from PySide6.QtCore import QObject, Signal
 
-from palimpsest.engine import LOADING, Backend, Engine, Event, Failed, Fill, Loading, Progress, Ready
+from palimpsest.engine import LOADING, Backend, Engine, Event, Failed, Fill, Loading, Progress, Ready, Unloaded
 
 
 class EngineBridge(QObject):
     """Owns the engine. Its thread only leaves the newest event and a signal; everything else happens in this one."""
 
     loading = Signal(object)  # Loading
-    loaded = Signal(object)  # Ready, or Failed when the model cannot be loaded
+    loaded = Signal(object)  # Ready, Unloaded, or Failed when the model cannot be loaded
     _arrived = Signal(int)
 
     def __init__(self, open_backend: Callable[[], Backend], parent: QObject | None = None):
@@ -43,6 +43,10 @@ class EngineBridge(QObject):
         """Let the engine read what a fill like this one will need."""
         self._engine.warm(fill)
 
+    def unload(self) -> None:
+        """Give the model's memory back until the next fill."""
+        self._engine.unload()
+
     def close(self) -> bool:
         """Stop the engine; True when its thread has ended."""
         return self._engine.close()
@@ -62,7 +66,7 @@ class EngineBridge(QObject):
             if isinstance(event, Loading):
                 self.loading.emit(event)
             elif job == LOADING:
-                assert isinstance(event, Ready | Failed)
+                assert isinstance(event, Ready | Unloaded | Failed)
                 self.loaded.emit(event)
 
     def _take(self, job: int) -> Event:

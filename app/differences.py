@@ -12,8 +12,8 @@ MOST = 500  # lines that are compared with each other: the time for it grows wit
 def edits(old: str, new: str) -> Iterator[tuple[int, int, str]]:
     """What to put in place of which stretch of ``old`` (UTF-16 units), from the end to the beginning."""
     mine, theirs = old.splitlines(keepends=True), new.splitlines(keepends=True)
-    begin = _common(mine, theirs)
-    end = _common(mine[begin:][::-1], theirs[begin:][::-1])
+    begin = common(mine, theirs)
+    end = common(mine[begin:][::-1], theirs[begin:][::-1])
     before = units("".join(mine[:begin]))
     mine, theirs = mine[begin : len(mine) - end], theirs[begin : len(theirs) - end]
     if max(len(mine), len(theirs)) <= MOST:
@@ -26,7 +26,8 @@ def edits(old: str, new: str) -> Iterator[tuple[int, int, str]]:
             yield places[first], places[last], "".join(theirs[there:until])
 
 
-def _common(one: list[str], other: list[str]) -> int:
+def common(one: list[str], other: list[str]) -> int:
+    """How many items both begin with."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 

@@ -1,35 +1,24 @@
-"""The draft layer: shows a draft where it will stand, without touching the document.
+"""The draft layer: shows drafts where they will stand, without touching the document.
 
-The lines that hold the hole are painted over by the lines as they would be, and the layout makes room for those that
-are more, so following lines move down. Undo, search, saving and everything else that reads the document know nothing
-of it.
+The lines that hold holes are painted over by the lines as they would be, and the layout makes room for those that are
+more, so following lines move down. Undo, search, saving and everything else that reads the document know nothing of it.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterator, Sequence
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF
-from PySide6.QtGui import (
-    QColor,
-    QPainter,
-    QPalette,
-    QTextBlock,
-    QTextCharFormat,
-    QTextDocument,
-    QTextLayout,
-    QTextOption,
-)
+from PySide6.QtGui import QPainter, QPalette, QTextBlock, QTextDocument
 from PySide6.QtWidgets import QPlainTextDocumentLayout, QPlainTextEdit
 
+from palimpsest.app.hunks import Range
+from palimpsest.app.patch import Patch, Shown
 from palimpsest.app.span import Span
-from palimpsest.app.utf16 import cut, units
 
-FAINTEST = 0.30  # ink of a character nothing is known about
-SHADES = 8
+LINE = 2  # pixels: the height of the line that tells how far a fill is
 
 
 class DraftLayout(QPlainTextDocumentLayout):
-    """A plain-text layout in which one block may be taller than its text."""
+    """A plain-text layout in which blocks may be taller than their text."""
 
     def __init__(self, document: QTextDocument):
         super().__init__(document)
@@ -56,69 +45,113 @@ class DraftLayout(QPlainTextDocumentLayout):
 
 
 class DraftLayer:
-    """Paints one draft into an editor whose document has a DraftLayout."""
+    """Paints the drafts of one fill into an editor whose document has a DraftLayout."""
 
     def __init__(self, editor: QPlainTextEdit, layout: DraftLayout):
         self._editor, self._layout = editor, layout
         layout.room = self._room
-        self._span: Span | None = None
-        self._text, self._settled = "", ()
-        self._lines: list[QTextLayout] = []
-        self._more = 0.0
+        self._holes: list[Shown] = []
+        self._progress: float | None = None
+        self._patches: list[Patch] = []
+        self._more: dict[int, float] = {}  # the room that a hole's last block gets, by the block's number
+        self._peeking = False
 
     @property
     def shown(self) -> str | None:
-        """The draft on screen, or None."""
-        return self._text if self._span else None
+        """The draft on screen, its holes line by line, or None."""
+        return "\n".join(hole.text for hole in self._holes) if self._holes else None
 
     @property
-    def span(self) -> Span | None:
-        """Where a draft is shown, if one is."""
-        return self._span
+    def spans(self) -> list[Span]:
+        """Where drafts are shown."""
+        return [hole.span for hole in self._holes]
 
     def laid_out_anew(self) -> None:
         """Other lines than before are hidden."""
         self.refresh()
         self._layout.changed()
 
-    def show(self, span: Span, text: str, settled: Sequence[float]) -> None:
-        """Show ``text`` in place of the span, each character with as much ink as it is settled (0 to 1)."""
-        self._span, self._text, self._settled = span, text, tuple(settled)
+    def show(self, holes: Sequence[Shown], progress: float | None = None) -> None:
+        """Show each draft in place of its span; ``progress``, from 0 to 1, is that of a fill that goes on: while it
+        does, lines that have moved down stay there."""
+        if self._progress is None or len(holes) != len(self._holes):
+            self._more = {}
+        self._holes, self._progress = list(holes), progress
         self.refresh()
 
     def clear(self) -> None:
         """Show the document as it is."""
-        self._span, self._lines, self._more = None, [], 0.0
+        self._holes, self._patches, self._more, self._peeking = [], [], {}, False
+        self._progress = None
         self._layout.least_width = 0.0
         self._layout.changed()
 
+    def peek(self, peeking: bool) -> None:
+        """Show what stands in the document, where the drafts are, or the drafts again."""
+        self._peeking = peeking
+        self._editor.viewport().update()
+
     def refresh(self) -> None:
-        """Lay the draft out again, after a change of the text around it or of the editor's width."""
-        if not self._span:
+        """Lay the drafts out again, after a change of the text around them or of the editor's width."""
+        if not self._holes:
             return
-        self._lines = self._compose(self._span)
-        blocks = self._blocks(self._span)
+        self._patches = [Patch(self._editor, blocks, holes) for blocks, holes in self._groups()]
         margin = self._editor.document().documentMargin()
-        self._layout.least_width = max(map(_width, self._lines)) + 2 * margin
-        self._more = max(0.0, self._height() - sum(map(self._layout.own_height, blocks)))
+        self._layout.least_width = max(patch.width for patch in self._patches) + 2 * margin
+        before, self._more = self._more if self._progress is not None else {}, {}
+        for patch in self._patches:
+            own = sum(map(self._layout.own_height, patch.blocks))
+            last = next(
+                (block for block in reversed(patch.blocks) if block.isVisible()), patch.blocks[-1]
+            ).blockNumber()
+            self._more[last] = max(0.0, patch.height - own, before.get(last, 0.0))
         self._layout.changed()
 
     def paint(self, painter: QPainter) -> None:
-        """Paint over the hole's lines; called after the editor has painted its own."""
-        if not self._span:
+        """Paint over the holes' lines; called after the editor has painted its own."""
+        if self._peeking:
             return
-        blocks, view = self._blocks(self._span), self._editor.viewport().rect()
-        geometry = self._editor.blockBoundingGeometry
-        offset = self._editor.contentOffset()
-        top = self._top(blocks[0])
-        bottom = geometry(blocks[-1]).translated(offset).bottom()
-        palette = self._editor.palette()
-        painter.fillRect(QRectF(view.left(), top, view.width(), bottom - top), palette.color(QPalette.ColorRole.Base))
-        painter.setPen(palette.color(QPalette.ColorRole.Text))
-        at = QPointF(offset.x(), top)
-        for line in self._lines:
-            line.draw(painter, at)
-            at.setY(at.y() + line.boundingRect().height())
+        palette, view = self._editor.palette(), self._editor.viewport().rect()
+        for patch in self._patches:
+            top = self._top(patch.blocks[0])
+            height = sum(self._layout.blockBoundingRect(block).height() for block in patch.blocks)
+            if top > view.bottom() or top + height < view.top():
+                continue
+            ground = QRectF(view.left(), top, view.width(), height)
+            painter.fillRect(ground, palette.color(QPalette.ColorRole.Base))
+            painter.setPen(palette.color(QPalette.ColorRole.Text))
+            patch.draw(painter, QPointF(self._editor.contentOffset().x(), top))
+            self._paint_caret(painter, patch, top)
+            if self._progress is not None:
+                done = QRectF(ground.left(), top + height - LINE, ground.width() * self._progress, LINE)
+                painter.fillRect(done, palette.color(QPalette.ColorRole.Highlight))
+
+    def hit(self, point: QPointF) -> tuple[int, int] | None:
+        """The hole and the character of its draft at a point of the viewport; None where there is none."""
+        for patch in () if self._peeking else self._patches:
+            inside = point - QPointF(self._editor.contentOffset().x(), self._top(patch.blocks[0]))
+            if found := patch.hit(inside):
+                return found
+        return None
+
+    def place(self, hole: int, index: int) -> QRectF:
+        """Where a character of a hole's draft stands in the viewport, or would."""
+        patch = next(patch for patch in self._patches if patch.holds(hole))
+        offset = QPointF(self._editor.contentOffset().x(), self._top(patch.blocks[0]))
+        return patch.place(hole, index).translated(offset)
+
+    def changes(self) -> Iterator[tuple[QRectF, int, Range]]:
+        """Where each changed stretch begins in the viewport, with its hole and its characters."""
+        for number, hole in enumerate(() if self._peeking else self._holes):
+            for start, end in hole.changed:
+                yield self.place(number, start), number, (start, end)
+
+    def _paint_caret(self, painter: QPainter, patch: Patch, top: float) -> None:
+        place = patch.caret(self._editor.textCursor().position()) if self._editor.hasFocus() else None
+        if place and self._editor.textCursor().block() in patch.blocks:
+            place.translate(self._editor.contentOffset().x(), top)
+            place.setWidth(self._editor.cursorWidth())
+            painter.fillRect(place, self._editor.palette().color(QPalette.ColorRole.Text))
 
     def _top(self, block: QTextBlock) -> float:
         """Where the block begins on screen; far above it, Qt's own geometry gives up."""
@@ -132,110 +165,18 @@ class DraftLayer:
         return top
 
     def _room(self, block: QTextBlock) -> float:
-        if not self._span or not self._more:
-            return 0.0
-        return self._more if block == self._editor.document().findBlock(self._span.end) else 0.0
+        return self._more.get(block.blockNumber(), 0.0) if self._more else 0.0
 
-    def _blocks(self, span: Span) -> list[QTextBlock]:
+    def _groups(self) -> list[tuple[list[QTextBlock], list[tuple[int, Shown]]]]:
+        """The holes with their lines; those that share a line are together."""
         document = self._editor.document()
-        block, last = document.findBlock(span.start), document.findBlock(span.end)
-        blocks = [block]
-        while block != last:
-            block = block.next()
-            blocks.append(block)
-        return blocks
-
-    def _height(self) -> float:
-        return sum(line.boundingRect().height() for line in self._lines)
-
-    def _compose(self, span: Span) -> list[QTextLayout]:
-        """The hole's lines as they would be with the draft in them."""
-        blocks = self._blocks(span)
-        first, last = blocks[0], blocks[-1]
-        head = span.start - first.position()
-        tail = span.end - last.position()
-        before, after = cut(first.text(), 0, head), cut(last.text(), tail, None)
-        draft = _runs(self._text, self._settled, self._editor.palette())
-        runs = [*_static(first, 0, head), *draft, *_static(last, tail, units(last.text()))]
-        return _lay_out(before + self._text + after, runs, self._editor)
-
-
-# A run is a stretch of text with one look: its text and format.
-Run = tuple[str, QTextCharFormat]
-
-
-def _runs(text: str, settled: Sequence[float], palette: QPalette) -> list[Run]:
-    """The draft in runs of about equal settledness."""
-    shades = [min(SHADES, int(sure * SHADES + 0.5)) for sure in settled]
-    runs, at = [], 0
-    for shade, group in groupby(shades):
-        length = len(list(group))
-        runs.append((text[at : at + length], _ink(palette, shade / SHADES)))
-        at += length
-    return runs
-
-
-def _ink(palette: QPalette, settled: float) -> QTextCharFormat:
-    ink = QColor(palette.color(QPalette.ColorRole.Text))
-    ink.setAlphaF(FAINTEST + (1 - FAINTEST) * settled)
-    ground = QColor(palette.color(QPalette.ColorRole.Highlight))
-    ground.setAlphaF(0.12)
-    form = QTextCharFormat()
-    form.setForeground(ink)
-    form.setBackground(ground)
-    return form
-
-
-def _static(block: QTextBlock, start: int, end: int) -> list[Run]:
-    """The block's text between two positions with the colours the highlighter gave it."""
-    text, runs, at = block.text(), [], start
-    # Each format is copied: what ``look.format`` gives points into ``look`` and does not keep it alive.
-    for look in sorted(block.layout().formats(), key=lambda look: look.start):
-        left, right = max(look.start, at), min(look.start + look.length, end)
-        if left < right:
-            runs += [(cut(text, at, left), QTextCharFormat()), (cut(text, left, right), QTextCharFormat(look.format))]
-            at = right
-    return [*runs, (cut(text, at, end), QTextCharFormat())]
-
-
-def _lay_out(text: str, runs: list[Run], editor: QPlainTextEdit) -> list[QTextLayout]:
-    """One text layout per line, wrapped as the editor wraps."""
-    option = QTextOption(editor.document().defaultTextOption())
-    margin = editor.document().documentMargin()
-    wraps = editor.lineWrapMode() == QPlainTextEdit.LineWrapMode.WidgetWidth
-    option.setWrapMode(editor.wordWrapMode() if wraps else QTextOption.WrapMode.NoWrap)
-    width = editor.viewport().width() - 2 * margin if wraps else float(2**20)
-    layouts, formats = [], _formats_by_line(runs)
-    for line, looks in zip(text.split("\n"), formats, strict=True):
-        layout = QTextLayout(line, editor.font(), editor.viewport())
-        layout.setTextOption(option)
-        layout.setFormats(looks)
-        layout.beginLayout()
-        height = 0.0
-        while (row := layout.createLine()).isValid():
-            row.setLineWidth(width)
-            row.setPosition(QPointF(margin, height))
-            height += row.height()
-        layout.endLayout()
-        layouts.append(layout)
-    return layouts
-
-
-def _width(layout: QTextLayout) -> float:
-    return max(layout.lineAt(number).naturalTextWidth() for number in range(layout.lineCount()))
-
-
-def _formats_by_line(runs: list[Run]) -> list[list[QTextLayout.FormatRange]]:
-    lines: list[list[QTextLayout.FormatRange]] = [[]]
-    at = 0
-    for text, form in runs:
-        for number, part in enumerate(text.split("\n")):
-            if number:
-                lines.append([])
-                at = 0
-            if part:
-                look = QTextLayout.FormatRange()
-                look.start, look.length, look.format = at, units(part), form
-                lines[-1].append(look)
-                at += look.length
-    return lines
+        groups: list[tuple[list[QTextBlock], list[tuple[int, Shown]]]] = []
+        for number, hole in enumerate(self._holes):
+            first, last = document.findBlock(hole.span.start), document.findBlock(hole.span.end)
+            if not groups or groups[-1][0][-1] != first:
+                groups.append(([first], []))
+            blocks, holes = groups[-1]
+            holes.append((number, hole))
+            while blocks[-1] != last:
+                blocks.append(blocks[-1].next())
+        return groups

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 from time import monotonic
 
-from PySide6.QtCore import QEvent, QLineF, QMimeData, Qt, Signal
+from PySide6.QtCore import QEvent, QKeyCombination, QLineF, QMimeData, Qt, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QDragEnterEvent,
+    QFocusEvent,
     QFont,
     QInputMethodEvent,
     QKeyEvent,
@@ -35,6 +36,12 @@ from palimpsest.app.margin import Margin
 from palimpsest.app.settings import Settings
 from palimpsest.app.span import Span, stretch
 
+DRAFTS = {
+    QKeyCombination(Qt.Key.Key_Tab),
+    QKeyCombination(Qt.Key.Key_Escape),
+    QKeyCombination(Qt.KeyboardModifier.ControlModifier, Qt.Key.Key_Right),
+    QKeyCombination(Qt.KeyboardModifier.ControlModifier, Qt.Key.Key_Down),
+}
 LEAST = 5  # points: smaller text cannot be read
 SLICE = 0.008  # seconds of putting text in, between which the window lives
 PIECE = 10_000  # characters that are put in at once
@@ -60,7 +67,7 @@ class Editor(QPlainTextEdit):
         self.suffix, self.language, self._wraps = "", "", False
         self.carets = Carets(self)  # pyright: ignore[reportArgumentType]  (as in window.py)
         self.folding = Folding(self)  # pyright: ignore[reportArgumentType]  (as in window.py)
-        self._margin = Margin(self)  # pyright: ignore[reportArgumentType]  (as in window.py)
+        self.margin = Margin(self)  # pyright: ignore[reportArgumentType]  (as in window.py)
         self.cursorPositionChanged.connect(self._mark_caret)
         self.put("")
 
@@ -152,8 +159,8 @@ class Editor(QPlainTextEdit):
             option.setFlags(flags)
             option.setTabStopDistance(tab)
             shown.setDefaultTextOption(option)
-        self._margin.setVisible(settings.line_numbers)
-        self._margin.fit()
+        self.margin.setVisible(settings.line_numbers)
+        self.margin.fit()
         self.drafts.refresh()
 
     def text(self) -> str:
@@ -195,16 +202,29 @@ class Editor(QPlainTextEdit):
         return Span(self.document(), cursor.selectionStart(), cursor.selectionEnd())
 
     def event(self, event: QEvent) -> bool:
-        # While a draft is shown, Tab and Esc are its verdict, not text.
+        # While a draft is shown, some keys are its, not the text's.
         if (
             isinstance(event, QKeyEvent)
             and event.type() == QEvent.Type.ShortcutOverride
-            and event.key() in (Qt.Key.Key_Tab, Qt.Key.Key_Escape)
+            and event.keyCombination() in DRAFTS
             and self.drafts.shown is not None
         ):
             event.ignore()
             return True
         return super().event(event)
+
+    def peek(self) -> None:
+        """Show what stands in the text, where drafts are shown, until the key is let go."""
+        self.drafts.peek(True)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        if not event.isAutoRepeat():
+            self.drafts.peek(False)
+        super().keyReleaseEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        self.drafts.peek(False)
+        super().focusOutEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if not self.carets.press(event, lambda: self._press(event)):
@@ -278,7 +298,7 @@ class Editor(QPlainTextEdit):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._margin.fit()
+        self.margin.fit()
         self.drafts.refresh()
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:

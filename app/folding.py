@@ -1,5 +1,5 @@
-"""Folding by indentation: the lines that stand deeper than the one above them are hidden, and shown again when the caret
-or a change comes to them. What is folded is told by the blocks' own visibility, and by nothing else."""
+"""Folding by indentation: the lines that stand deeper than the one above them are hidden, and shown again when the
+caret or a change comes to them. What is folded is told by the blocks' own visibility, and by nothing else."""
 
 from typing import TYPE_CHECKING
 
@@ -113,7 +113,7 @@ class Folding:
         painter.setFont(editor.font())
         for block, top in editor.visible():
             if self.folded(block) and (row := block.layout().lineAt(block.layout().lineCount() - 1)).isValid():
-                across = editor.contentOffset().x() + row.cursorToX(block.length() - 1)[0] + metrics.averageCharWidth()
+                across = editor.contentOffset().x() + row.naturalTextRect().right() + metrics.averageCharWidth()
                 painter.drawText(QPointF(across, top + row.y() + metrics.ascent()), "⋯")
 
     def _hide(self, block: QTextBlock, last: QTextBlock | None = None) -> bool:
@@ -128,8 +128,8 @@ class Folding:
         return True
 
     def _drafted(self, first: QTextBlock, last: QTextBlock) -> bool:
-        span = self._editor.drafts.span
-        return bool(span) and span.start < last.position() + last.length() and span.end >= first.position()
+        start, end = first.position(), last.position() + last.length()
+        return any(span.start < end and span.end >= start for span in self._editor.drafts.spans)
 
     def _leave(self, block: QTextBlock, last: QTextBlock) -> None:
         """Take the carets out of the lines below ``block`` to ``last``."""

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
-from os.path import commonprefix
 
 from rapidfuzz.distance import Indel
+
+from palimpsest.app.differences import common
 
 WORD = re.compile(r"\w+|[^\S\n]+|\n|[^\w\s]")
 
@@ -39,7 +40,7 @@ def hunks(old: str, new: str) -> list[Hunk]:
     """
     mine, theirs = WORD.findall(old), WORD.findall(new)
     starts, places = ([0, *accumulate(map(len, parts))] for parts in (mine, theirs))
-    same = len(commonprefix([mine, theirs]))
+    same = common(mine, theirs)
     starts, places = starts[same:], places[same:]
     found: list[Hunk] = []
     for step in Indel.opcodes(mine[same:], theirs[same:]):
@@ -53,7 +54,16 @@ def hunks(old: str, new: str) -> list[Hunk]:
             last = found.pop()
             hunk = Hunk((last.old[0], hunk.old[1]), (last.new[0], hunk.new[1]))
         found.append(hunk)
-    return found
+    return [_trimmed(old, new, hunk) for hunk in found]
+
+
+def _trimmed(old: str, new: str, hunk: Hunk) -> Hunk:
+    """Without what both its texts begin or end with."""
+    mine, theirs = WORD.findall(old[slice(*hunk.old)]), WORD.findall(new[slice(*hunk.new)])
+    ahead = common(mine, theirs)
+    behind = common(mine[ahead:][::-1], theirs[ahead:][::-1])
+    left, right = len("".join(mine[:ahead])), len("".join(mine[len(mine) - behind :]))
+    return Hunk((hunk.old[0] + left, hunk.old[1] - right), (hunk.new[0] + left, hunk.new[1] - right))
 
 
 def _touches(between: str) -> bool:

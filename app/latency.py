@@ -46,10 +46,10 @@ async def measure(window: Window, keys: int, filling: bool, line: int = CARET) -
     place(window, line)
     await asyncio.sleep(PAUSE)  # until the place is painted
     while len(times) < keys:
-        if filling and (not window.filling or window.drafted):
-            window.drop()
+        if filling and (not window.fills.filling or window.fills.drafted):
+            window.fills.drop()
             place(window, line + HOLE - CARET)
-            window.fill_in()
+            window.fills.fill_in()
             place(window, line)
         paints.seen = False
         began = time.perf_counter()
@@ -58,7 +58,7 @@ async def measure(window: Window, keys: int, filling: bool, line: int = CARET) -
             await asyncio.sleep(0)
         times.append(time.perf_counter() - began)
         await asyncio.sleep(PAUSE)
-    window.drop()
+    window.fills.drop()
     paints.deleteLater()
     return times
 

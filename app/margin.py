@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QWidget
 if TYPE_CHECKING:
     from palimpsest.app.editor import Editor
 
+BAR = 3  # pixels: the width of what marks a line that a draft changes
 PADDING = 8  # pixels on either side
 FOLDS = 14  # pixels in which the marks of folds stand, right of the numbers
 FAINT = 0.62  # ink of all numbers but the caret's: contrast still 4.5:1 on light and dark
@@ -61,6 +62,8 @@ class Margin(QWidget):
                     self._mark(painter, top + height / 2, folded=True)
                 elif self.underMouse() and editor.folding.folds(block):
                     self._mark(painter, top + height / 2, folded=False)
+        for where, _, _ in editor.drafts.changes():
+            painter.fillRect(QRectF(0, where.top(), BAR, where.height()), palette.color(QPalette.ColorRole.Highlight))
         painter.end()
 
     def _mark(self, painter: QPainter, middle: float, folded: bool) -> None:

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QKeySequenceEdit,
     QLabel,
     QLineEdit,
+    QPlainTextEdit,
     QScrollArea,
     QSpinBox,
     QVBoxLayout,
@@ -27,6 +28,7 @@ from palimpsest.app.actions import name_of
 from palimpsest.app.settings import ROWS, Settings
 
 WIDTH, HEIGHT = 560, 560  # pixels
+LINES = 5  # of a field that takes several
 KEYS = "Keys"  # the section behind those of the table
 
 
@@ -139,6 +141,10 @@ def _field(row: Any, value: Any, changed: Callable[[Any], None]) -> QWidget:
     elif isinstance(value, int):
         field = QSpinBox(minimum=least, maximum=most, value=value)
         field.valueChanged.connect(changed)
+    elif isinstance(value, tuple):
+        field = QPlainTextEdit("\n".join(value), tabChangesFocus=True)
+        field.setFixedHeight(LINES * field.fontMetrics().lineSpacing())
+        field.textChanged.connect(lambda: changed(tuple(filter(None, map(str.strip, field.toPlainText().split("\n"))))))
     elif choices:
         field = QComboBox()
         field.addItems(choices)

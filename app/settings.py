@@ -19,7 +19,7 @@ def setting(default: Any, section: str, label: str, choices: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user may want otherwise. A ``str`` without choices is the name of a font."""
+    """What a user may want otherwise. A ``str`` without choices is the name of a font, a tuple one text a line."""
 
     theme: str = setting("system", "Looks", "Colours", choices=("system", "light", "dark"))
     code_font: str = setting("JetBrains Mono", "Looks", "Font of code")
@@ -34,6 +34,11 @@ class Settings:
     spelling: str = setting(
         "prose", "Writing", "Check the spelling of", choices=("prose", "prose and comments", "nothing")
     )
+    continuing: bool = setting(False, "Drafts", "Go on by itself when you pause at a line's end")
+    drafts: str = setting(
+        "while they form", "Drafts", "Show drafts", choices=("while they form", "when they are finished")
+    )
+    instructions: tuple[str, ...] = setting((), "Drafts", "Your own instructions, one a line")
     shortcuts: dict[str, str] = field(default_factory=dict)  # other keys than the table of actions says, by its names
 
 
@@ -76,7 +81,8 @@ def save(settings: Settings) -> None:
 
 def _told() -> dict[str, Any]:
     try:
-        return tomllib.loads(file().read_text("utf-8"))
+        told = tomllib.loads(file().read_text("utf-8"))
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
     except FileNotFoundError:
         return {}
 
@@ -84,6 +90,8 @@ def _told() -> dict[str, Any]:
 def _fits(row, value: Any) -> bool:
     if type(value) is not type(row.default):
         return False
+    if isinstance(value, tuple):
+        return all(isinstance(one, str) for one in value)
     least, most = row.metadata["bounds"]
     if isinstance(value, int) and most:
         return least <= value <= most

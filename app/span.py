@@ -20,6 +20,10 @@ class Span:
     def end(self) -> int:
         return self._end.position()
 
+    def of(self, document: QTextDocument) -> bool:
+        """Is it a stretch of that document?"""
+        return self._start.document() is document
+
     def cursor(self) -> QTextCursor:
         """A cursor that selects the span."""
         cursor = QTextCursor(self._start)

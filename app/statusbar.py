@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QLabel, QStatusBar, QToolButton, QWidget
 
 from palimpsest.app.encoding import Text, label
 from palimpsest.app.words import WordCount
-from palimpsest.engine import Done, Draft, Event, Failed, Loading, Reading, Ready, Stopped, Thought
+from palimpsest.engine import Done, Draft, Event, Failed, Loading, Reading, Ready, Stopped, Thought, Unloaded
 
 
 class StatusBar(QStatusBar):
@@ -42,6 +42,8 @@ class StatusBar(QStatusBar):
                 self._model.setText(f"Loading the model… {done / total:.0%}, {left:.0f} s left")
             case Ready(model=model, device=device):
                 self._model.setText(f"{model} on {device}")
+            case Unloaded():
+                self._model.setText("The model is not loaded")
             case Reading(done=done, total=total):
                 self._step.setText(f"Read {done / total:.0%}")
                 self.showMessage("Reading the text… Esc stops")
@@ -58,6 +60,10 @@ class StatusBar(QStatusBar):
                 self.showMessage(message)
             case Stopped():
                 self.ended()
+
+    def tell_answer(self, number: int, count: int) -> None:
+        """Say which of several answers is shown."""
+        self.showMessage(f"Answer {number} of {count}; Tab keeps it, Alt+] and Alt+[ show others, Esc drops it")
 
     def failed_to_load(self, event: Failed) -> None:
         """Say that there is no model to ask."""

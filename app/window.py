@@ -12,7 +12,9 @@ from PySide6.QtWidgets import QDockWidget, QFileDialog, QInputDialog, QMainWindo
 from palimpsest.app import actions, paper, recent, resume, settings
 from palimpsest.app.askbar import AskBar
 from palimpsest.app.bridge import EngineBridge
+from palimpsest.app.continuing import Continuing
 from palimpsest.app.editor import Editor, files
+from palimpsest.app.fills import Fills
 from palimpsest.app.find import FindBar
 from palimpsest.app.finder import Finder
 from palimpsest.app.grep import Hit
@@ -23,14 +25,13 @@ from palimpsest.app.palette import CommandPalette, Palette
 from palimpsest.app.preferences import Preferences
 from palimpsest.app.preview import Preview
 from palimpsest.app.quickopen import QuickOpen
-from palimpsest.app.session import FillSession, Verdict, around
 from palimpsest.app.settings import Settings
 from palimpsest.app.start import Start
 from palimpsest.app.statusbar import StatusBar
 from palimpsest.app.tasks import started
 from palimpsest.app.theme import Theme
 from palimpsest.app.tree import FolderTree
-from palimpsest.engine import Event, Failed, Fill, Options, Ready, RequestError
+from palimpsest.engine import Event, Failed, Options, Ready, Unloaded
 
 
 class Window(QMainWindow):
@@ -43,8 +44,8 @@ class Window(QMainWindow):
     def __init__(self, bridge: EngineBridge, options: Options | None = None, chosen: Settings | None = None):
         super().__init__()
         self.theme = Theme(self)
-        self._bridge, self._options = bridge, options or Options()
-        self.pages, self.ask_bar, self.status = Pages(), AskBar(), StatusBar()
+        self._bridge = bridge
+        self.pages, self.status = Pages(), StatusBar()
         self.find_bar = FindBar(lambda: self.editor)
         middle = QWidget()
         column = QVBoxLayout(middle)
@@ -52,7 +53,9 @@ class Window(QMainWindow):
         column.setSpacing(0)
         column.addWidget(self.pages, 1)
         column.addWidget(self.find_bar)
-        column.addWidget(self.ask_bar)
+        self.ask_bar = AskBar(middle)  # stands over the text
+        self.fills = Fills(lambda: self.page, bridge, self.status, self.ask_bar, options or Options())
+        self.continuing = Continuing(lambda: self.page, self.fills)
         self.setCentralWidget(middle)
         self.setStatusBar(self.status)
         self.preview = Preview(self)
@@ -82,7 +85,9 @@ class Window(QMainWindow):
         self.tree.chosen.connect(self.go)
         self.tree.moved.connect(self.pages.follow)
         self.tree.told.connect(self.status.showMessage)
-        self.ask_bar.asked.connect(self.rewrite)
+        self.fills.changed.connect(self._refresh)
+        self.pages.edited.connect(self.continuing.typed)
+        self.pages.selected.connect(self.continuing.moved)
         self.finder.chosen.connect(self._go_to_hit)
         self.finder.closed.connect(self._found.hide)
         for bar in (self.ask_bar, self.find_bar, self.finder):
@@ -102,6 +107,8 @@ class Window(QMainWindow):
         self.settings = chosen
         self.theme.use(chosen.theme)
         self.pages.use(chosen)
+        self.fills.settings = chosen
+        self.continuing.use(chosen.continuing)
         actions.set_keys(self._actions, chosen.shortcuts)
 
     def toggle_spelling(self) -> None:
@@ -243,73 +250,11 @@ class Window(QMainWindow):
     # Fills
 
     @property
-    def filling(self) -> bool:
-        """Is there a draft, running or finished, that waits for a verdict?"""
-        return self.page.session is not None
-
-    @property
-    def drafted(self) -> bool:
-        """Is there a finished draft?"""
-        return self.page.session is not None and self.page.session.done
-
-    @property
     def has_selection(self) -> bool:
         return self.editor.textCursor().hasSelection()
 
-    def fill_in(self) -> None:
-        """Fill the selection, or the caret's place, from what stands around it."""
-        self._start("")
-
-    def ask_rewrite(self) -> None:
-        self.ask_bar.open()
-        self._warm()
-
-    def rewrite(self, instruction: str) -> None:
-        """Rewrite the selection as told."""
-        self._start(instruction)
-
-    def keep(self) -> None:
-        """Put the finished draft into the text."""
-        if self.page.session and self.drafted:
-            self.page.session.finish(Verdict.KEEP)
-        else:
-            self.status.showMessage("The draft is not finished yet; Esc stops it")
-
-    def drop(self) -> None:
-        """Cancel a running draft or drop a finished one."""
-        if self.page.session:
-            self.page.session.finish(Verdict.DROP)
-
-    def _warm(self) -> None:
-        """The user chooses what to ask; meanwhile the engine reads what stands before the selection."""
-        self._bridge.warm(Fill(*around(self.editor.document(), self.editor.selection())))
-
-    def _start(self, instruction: str) -> None:
-        self.drop()
-        page = self.page
-        editor = page.editor
-
-        def report(event: Event) -> None:
-            if page is self.page:
-                self.status.report(event)
-
-        def ended(session: FillSession) -> None:
-            if page.session is session:
-                page.session = None
-            if page is self.page and not session.failed:
-                self.status.ended()
-            self._refresh()
-
-        page.session = session = FillSession(editor.selection(), editor.document(), editor.drafts, report, ended)
-        try:
-            session.start(self._bridge, instruction, self._options)
-        except RequestError as error:
-            session.finish(Verdict.DROP)
-            self.status.showMessage(str(error))
-        self._refresh()
-
     def _loaded(self, event: Event) -> None:
-        if isinstance(event, Ready):
+        if isinstance(event, Ready | Unloaded):
             self.status.report(event)
         elif isinstance(event, Failed):
             self.status.failed_to_load(event)
@@ -348,7 +293,7 @@ class Window(QMainWindow):
         self._refresh()
         self._corrections.offer(self.page.misspellings)
         self._context.popup(event.globalPos())
-        self._warm()
+        self.fills.warm()
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

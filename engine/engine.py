@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from palimpsest.engine.backend import Backend
 from palimpsest.engine.errors import EngineError, sentence
-from palimpsest.engine.request import Event, Failed, Fill, Loading, Stopped
+from palimpsest.engine.request import Event, Failed, Fill, Loading, Stopped, Unloaded
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class Engine:
         self._waiting: _Job | None = None
         self._running: _Job | None = None
         self._wanted: Fill | None = None  # to be warmed for, once there is nothing else to do
+        self._unwanted = False  # shall the backend be closed, once there is nothing else to do?
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
@@ -76,6 +77,13 @@ class Engine:
         if waiting:
             self._report(job, Stopped())
 
+    def unload(self) -> None:
+        """Give the backend's memory back once nothing is to be filled; Unloaded is reported, and the next fill
+        loads it again."""
+        with self._changed:
+            self._unwanted = True
+            self._changed.notify()
+
     def close(self) -> bool:
         """Stop everything; True when the thread has ended within PATIENCE."""
         with self._changed:
@@ -93,6 +101,12 @@ class Engine:
     def _run(self) -> None:
         backend = self._load(LOADING)
         while job := self._next():
+            if isinstance(job, Unloaded):
+                if backend is not None:
+                    backend.close()
+                    backend = None
+                    self._report(LOADING, job)
+                continue
             if isinstance(job, Fill):
                 if backend is not None:
                     self._warm(backend, job)
@@ -106,7 +120,7 @@ class Engine:
         if backend is not None:
             backend.close()
 
-    def _next(self) -> _Job | Fill | None:
+    def _next(self) -> _Job | Fill | Unloaded | None:
         with self._changed:
             self._changed.wait_for(self._called)
             if self._closed:
@@ -114,12 +128,15 @@ class Engine:
             if self._waiting:
                 self._running, self._waiting = self._waiting, None
                 return self._running
+            if self._unwanted:
+                self._unwanted = False
+                return Unloaded()
             fill, self._wanted = self._wanted, None
             return fill
 
     def _called(self) -> bool:
         """Is there something to do that has not begun?"""
-        return bool(self._waiting or self._wanted or self._closed)
+        return bool(self._waiting or self._wanted or self._unwanted or self._closed)
 
     def _load(self, job: int) -> Backend | None:
         """Open and load the backend; a failure is reported under ``job``, and the next fill tries again."""

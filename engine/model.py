@@ -95,6 +95,13 @@ class Model:
         assert index is not None, name
         return index
 
+    def saying(self, words: Sequence[str]) -> list[int]:
+        """The tokens that say one of ``words`` alone, with a blank before it or without."""
+        spelled = (
+            self.tokenizer.encode(blank + word, add_special_tokens=False).ids for word in words for blank in ("", " ")
+        )
+        return sorted({ids[0] for ids in spelled if len(ids) == 1})
+
     def shelf(self) -> Shelf:
         """A place for prefix caches."""
         return Shelf(self.encode, self.windows, self.chunk, 2 * self.prefix_limit)

@@ -5,7 +5,7 @@ Shapes: B canvases, W positions, T tokens.
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -22,30 +22,35 @@ LAST = 1e6  # nats
 SAME = 0.9  # of difflib's ratio over words: alternatives whose holes are all as like as this are one
 
 
-def judge(model: Model, prefix: Prefix, last: int, canvas: Canvas) -> Callable[[State], Tensor]:
+def judge(
+    model: Model, prefix: Prefix, last: int, canvas: Canvas, without: Sequence[str] = ()
+) -> Callable[[State], Tensor]:
     """How good candidates on ``canvas`` behind ``prefix``, which ends with the token ``last``, are: the log-probability
     of what is pinned behind the first hole, and OWN times that of what is written, as the encoder reads both from left
     to right. B
 
     By what follows alone, nearly any well-formed text would do; with its own share in full, the shortest would win.
-    One that writes nothing comes last.
+    One that writes nothing, or a word of ``without``, comes last.
     """
     trailing = (~canvas.free).flip(-1).cumprod(-1).sum(-1)
     followers = min(RIGHT_CONTEXT, int(trailing.min()))  # as many as all candidates have
 
     def judged(state: State) -> Tensor:
-        ids, counted, nothing = [], [], []
+        ids, counted, unwanted = [], [], []
         for tokens, free in zip(state.best, state.free, strict=True):
             holes = free.nonzero().flatten()
             kept = tokens != model.delete if model.delete is not None else torch.ones_like(free)
             kept[int(holes[-1]) + 1 + followers :] = False
-            nothing.append(not model.detokenizer.text(tokens[free & kept].tolist()).strip())
+            text = model.detokenizer.text(tokens[free & kept].tolist())
+            unwanted.append(
+                not text.strip() or any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) for word in without)
+            )
             weight = torch.where(free, OWN, 1.0)
             weight[: int(holes[0])] = 0
             ids.append(torch.cat([tokens.new_tensor([last]), tokens[kept]]))
             counted.append(torch.cat([weight.new_zeros(1), weight[kept]]))
         padded = (pad_sequence(rows, batch_first=True).to(model.device) for rows in (ids, counted))
-        return (model.likelihood(prefix, *padded).cpu() - LAST * torch.tensor(nothing)).to(state.best.device)
+        return (model.likelihood(prefix, *padded).cpu() - LAST * torch.tensor(unwanted)).to(state.best.device)
 
     return judged
 

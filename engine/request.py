@@ -14,7 +14,8 @@ class Options:
 
     ``seed`` makes a fill repeatable on one machine; ``length`` is the number of tokens each hole offers; ``strength``
     is the share of the selected tokens that may change; ``alternatives`` is how many answers are wanted; ``think`` lets
-    a model that can think before it writes. The others are the released model's settings of a denoising run: steps at
+    a model that can think before it writes; the words of ``without`` are never written, where one token says them, and
+    elsewhere only if nothing else is found. The others are the released model's settings of a denoising run: steps at
     most, the temperatures of the last and the first step, the entropy bound, the mean entropy (nats) under which a
     canvas that repeats is finished (0: never stop early), and how often it must repeat. Raises RequestError for a value
     that cannot work.
@@ -25,6 +26,7 @@ class Options:
     strength: float = 1.0
     alternatives: int = 1
     think: bool = False
+    without: tuple[str, ...] = ()
     max_steps: int | None = None
     t_min: float | None = None
     t_max: float | None = None
@@ -134,6 +136,11 @@ class Ready:
 
 
 @dataclass(frozen=True)
+class Unloaded:
+    """The backend has given its memory back; the next fill loads it again."""
+
+
+@dataclass(frozen=True)
 class Loading:
     """So many bytes of the checkpoint are loaded; at this pace the rest takes ``left`` seconds."""
 
@@ -208,7 +215,7 @@ class Stopped:
 
 
 Progress = Reading | Thought | Draft  # what a fill tells while it runs
-Event = Loading | Ready | Progress | Done | Failed | Stopped
+Event = Loading | Ready | Unloaded | Progress | Done | Failed | Stopped
 
 
 def reopen(fill: Fill, holes: tuple[Written, ...], stretches: tuple[tuple[tuple[int, int], ...], ...]) -> Fill:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
+from torch import Tensor
 
 from palimpsest.engine import prompt, ranking
 from palimpsest.engine.cache import Prefix, Shelf
@@ -58,6 +59,7 @@ class Writing:
         # Our own checkpoint follows an instruction from the text that stands there, as it was trained.
         self._revises = bool(fill.instruction) and model.delete is not None
         self._unwritten = {model.delete, *model.ends}  # slack and ends are no text
+        self._banned = model.saying(options.without)
         self._steps = 0
         self._canvases_begun = 0
 
@@ -93,14 +95,21 @@ class Writing:
 
     def _denoise(self, prefix: Prefix, canvas: Canvas, race: Race | None = None) -> Iterator[State]:
         model, schedule, generator = self._model, self._schedule, self._generator
-        if self._captured:
+        if self._captured and not self._banned:
             advance = self._captured.ready(canvas, prefix, schedule, self._seed + STRIDE * self._canvases_begun)
             self._canvases_begun += 1
             generator = advance.generator
         else:
-            decode = partial(model.decode, prefix)
+            decode = partial(self._decode, prefix)
             advance = partial(step, decode=decode, schedule=schedule, draw=model.draw, generator=generator)
         return denoise(canvas, advance, schedule.max_steps, model.vocabulary, generator, race)
+
+    def _decode(self, prefix: Prefix, ids: Tensor, free: Tensor, guess: Tensor | None) -> Tensor:
+        """The logits of the free positions, of which those of banned tokens are as low as can be."""
+        logits = self._model.decode(prefix, ids, free, guess)
+        if self._banned:
+            logits[:, self._banned] = torch.finfo(logits.dtype).min
+        return logits
 
     def _think(self, prefix: list[int]) -> Generator[Reading | Thought, None, list[int]]:
         """Denoise whole canvases until the thought ends."""
@@ -201,7 +210,7 @@ class Writing:
             view = yield from self._shelf.read(prefix)
             batch = canvas.repeated(keep)
             left = min(len(batch.ids), keep * SPARE) if keep > 1 else 1
-            race = Race(left, ranking.judge(self._model, view, prefix[-1], batch))
+            race = Race(left, ranking.judge(self._model, view, prefix[-1], batch, self._fill.options.without))
             earlier, answers = answers[0] if answers else None, []
             for state in self._denoise(view, batch, race):
                 over = state.finished | (state.number == most_steps)

@@ -62,11 +62,11 @@ async def draft(window: Window, line: int, step: int) -> QPixmap:
             taken.set_result(window.grab())
 
     window.status.report = report
-    window.fill_in()
+    window.fills.fill_in()
     picture = await asyncio.wait_for(taken, 60)
     window.status.report = show
-    window.drop()
-    while window.filling:
+    window.fills.drop()
+    while window.fills.filling:
         await asyncio.sleep(0)
     return picture
 

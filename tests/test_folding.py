@@ -9,6 +9,7 @@ from PySide6.QtTest import QTest
 
 from palimpsest.app.editor import Editor
 from palimpsest.app.margin import Margin
+from palimpsest.app.patch import Shown
 from palimpsest.app.span import Span
 
 TEXT = """\
@@ -148,7 +149,7 @@ def test_the_margin_folds(editor):
 
 def test_where_a_draft_is_shown_nothing_is_folded(editor):
     at = TEXT.index("return 2")
-    editor.drafts.show(Span(editor.document(), at, at + 8), "return\nthis", [1.0] * 11)
+    editor.drafts.show([Shown(Span(editor.document(), at, at + 8), "return\nthis", [1.0] * 11)])
     editor.folding.fold(line(editor, 1))
     assert len(shown(editor)) == 14
     editor.folding.fold(line(editor, 11))
@@ -160,7 +161,7 @@ def test_where_a_draft_is_shown_nothing_is_folded(editor):
 def test_a_draft_over_folded_lines_has_its_room(editor):
     editor.folding.fold(line(editor, 5))
     start, end = line(editor, 5).position(), line(editor, 9).position() - 1
-    editor.drafts.show(Span(editor.document(), start, end), "a\nb\nc", [1.0] * 5)
+    editor.drafts.show([Shown(Span(editor.document(), start, end), "a\nb\nc", [1.0] * 5)])
     tops = {block.blockNumber() + 1: top for block, top in editor.visible()}
     assert tops[9] - tops[5] == 3 * (tops[2] - tops[1])
 

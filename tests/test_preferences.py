@@ -7,7 +7,7 @@ from pygments.styles import get_style_by_name
 from pygments.token import Whitespace
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFontInfo, QKeySequence, QPalette
-from PySide6.QtWidgets import QCheckBox, QComboBox, QFontComboBox, QKeySequenceEdit, QSpinBox
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFontComboBox, QKeySequenceEdit, QPlainTextEdit, QSpinBox
 
 from palimpsest.app import settings, theme
 from palimpsest.app.actions import COMMANDS, name_of
@@ -76,7 +76,7 @@ def test_a_file_that_is_no_toml_is_told_and_kept_aside(folder):
 
 
 def test_every_setting_and_every_command_has_a_row(preferences):
-    kinds = {bool: QCheckBox, int: QSpinBox, str: (QComboBox, QFontComboBox)}
+    kinds = {bool: QCheckBox, int: QSpinBox, str: (QComboBox, QFontComboBox), tuple: QPlainTextEdit}
     for row in ROWS:
         assert isinstance(preferences.rows[row.metadata["label"]], kinds[type(row.default)])
     assert sum(isinstance(field, QKeySequenceEdit) for field in preferences.rows.values()) == len(COMMANDS)

@@ -13,7 +13,7 @@ from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.session import FillSession, Verdict
 from palimpsest.app.statusbar import StatusBar
 from palimpsest.app.window import Window
-from palimpsest.engine import Alternative, Done, Loading, Written, open_backend
+from palimpsest.engine import Loading, open_backend
 from palimpsest.engine.local import LocalBackend
 
 ORIGINAL = REAL_FILE.read_text()
@@ -41,14 +41,14 @@ def press(qtbot, window, key, modifier=Qt.KeyboardModifier.NoModifier):
 
 
 async def finished(window):
-    await until(lambda: not window.filling or window.drafted)
+    await until(lambda: not window.fills.filling or window.fills.drafted)
 
 
 def test_fill_keep_undo(window, run, qtbot):
     async def story():
         selected = select_line(window)
         press(qtbot, window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
-        assert window.filling
+        assert window.fills.filling
         await until(lambda: drafts_shown(window) != selected)
         # The document knows nothing of the draft.
         assert window.editor.text() == ORIGINAL
@@ -57,7 +57,7 @@ def test_fill_keep_undo(window, run, qtbot):
         draft = drafts_shown(window)
         assert "Tab keeps" in window.status.currentMessage()
         press(qtbot, window, Qt.Key.Key_Tab)
-        assert not window.filling
+        assert not window.fills.filling
         assert drafts_shown(window) is None
         assert window.status.currentMessage() == ""
         assert window.editor.text() == ORIGINAL.replace(f"            {selected}\n", f"            {draft}\n", 1)
@@ -84,16 +84,16 @@ def test_other_colours_leave_a_draft_alone(window, run, qtbot):
 def test_typing_elsewhere_while_a_draft_streams(window, run, qtbot):
     async def story():
         selected = select_line(window)
-        window.fill_in()
+        window.fills.fill_in()
         await until(lambda: drafts_shown(window) != selected)
         window.editor.moveCursor(QTextCursor.MoveOperation.Start)
         qtbot.keyClicks(window.editor, "# mine")
         typed = "# mine" + ORIGINAL
         assert window.editor.text() == typed
-        assert window.filling
+        assert window.fills.filling
         await finished(window)
         draft = drafts_shown(window)
-        window.keep()
+        window.fills.keep()
         kept = typed.replace(f"            {selected}\n", f"            {draft}\n", 1)
         assert window.editor.text() == kept
         window.editor.undo()
@@ -112,8 +112,8 @@ def test_a_kept_draft_is_never_merged_with_typing(window, qtbot):
     editor = window.editor
     editor.moveCursor(QTextCursor.MoveOperation.Start)
     qtbot.keyClicks(editor, "ab")
-    session = FillSession(editor.selection(), editor.document(), editor.drafts, lambda _: None, lambda _: None)
-    session._event = Done((Alternative((Written("kept", (1.0,) * 4),), 0.0),), 1, 1, 0.1, 0)
+    session = FillSession([editor.selection()], editor.document(), editor.drafts, lambda _: None, lambda _: None)
+    session.offer(window._bridge, ["kept"])
     session.finish(Verdict.KEEP)
     qtbot.keyClicks(editor, "cd")
     texts = ["abkeptcd", "abkept", "ab", ""]
@@ -126,11 +126,11 @@ def test_a_kept_draft_is_never_merged_with_typing(window, qtbot):
 def test_drop_leaves_no_trace(window, run, qtbot, moment):
     async def story():
         select_line(window)
-        window.fill_in()
+        window.fills.fill_in()
         if moment == "done":
             await finished(window)
         press(qtbot, window, Qt.Key.Key_Escape)
-        assert not window.filling
+        assert not window.fills.filling
         assert drafts_shown(window) is None
         assert window.editor.text() == ORIGINAL
         assert not window.editor.document().isUndoAvailable()
@@ -142,13 +142,13 @@ def test_drop_leaves_no_trace(window, run, qtbot, moment):
 def test_typing_inside_the_hole_ends_the_fill(window, run, qtbot):
     async def story():
         select_line(window)
-        window.fill_in()
+        window.fills.fill_in()
         block = window.editor.document().findBlockByNumber(LINE - 1)
         cursor = QTextCursor(block)
         cursor.setPosition(block.position() + 14)
         window.editor.setTextCursor(cursor)
         qtbot.keyClicks(window.editor, "x")
-        assert not window.filling
+        assert not window.fills.filling
         assert window.status.currentMessage() == ""
         assert drafts_shown(window) is None
         window.editor.undo()
@@ -160,11 +160,11 @@ def test_typing_inside_the_hole_ends_the_fill(window, run, qtbot):
 def test_tab_waits_for_the_finished_draft_and_indents_without_one(window, run, qtbot):
     async def story():
         select_line(window)
-        window.fill_in()
+        window.fills.fill_in()
         press(qtbot, window, Qt.Key.Key_Tab)
-        assert window.filling
+        assert window.fills.filling
         assert window.editor.text() == ORIGINAL
-        window.drop()
+        window.fills.drop()
         window.editor.moveCursor(QTextCursor.MoveOperation.Start)
         press(qtbot, window, Qt.Key.Key_Tab)
         assert window.editor.text() == "    " + ORIGINAL
@@ -175,14 +175,14 @@ def test_tab_waits_for_the_finished_draft_and_indents_without_one(window, run, q
 def test_a_new_fill_takes_the_place_of_the_last(window, run):
     async def story():
         select_line(window)
-        window.fill_in()
+        window.fills.fill_in()
         first = window.page.session
         window.editor.moveCursor(QTextCursor.MoveOperation.End)
-        window.fill_in()
+        window.fills.fill_in()
         assert first._verdict is Verdict.DROP
         assert window.page.session is not first
         await finished(window)
-        window.drop()
+        window.fills.drop()
         assert window.editor.text() == ORIGINAL
 
     run(story())
@@ -196,10 +196,10 @@ def test_rewrite_asks_in_a_bar(window, run, qtbot):
         qtbot.keyClicks(window.ask_bar.field, "Fix the spelling")
         qtbot.keyClick(window.ask_bar.field, Qt.Key.Key_Return)
         assert not window.ask_bar.isVisible()
-        assert window.filling
+        assert window.fills.filling
         await finished(window)
         assert drafts_shown(window) is not None
-        window.keep()
+        window.fills.keep()
         window.editor.undo()
         assert selected in window.editor.text()
         assert window.editor.text() == ORIGINAL
@@ -220,16 +220,16 @@ def test_rewrite_is_offered_for_a_selection_only(window):
 
 
 def test_an_instruction_about_nothing_is_told(window):
-    window.rewrite("Fix the spelling")
-    assert not window.filling
+    window.fills.rewrite("Fix the spelling")
+    assert not window.fills.filling
     assert "select the text" in window.status.currentMessage()
 
 
 def test_a_selection_that_is_too_long_is_told(window, run):
     async def story():
         window.editor.selectAll()
-        window.fill_in()
-        await until(lambda: not window.filling)
+        window.fills.fill_in()
+        await until(lambda: not window.fills.filling)
         assert "select a shorter stretch" in window.status.currentMessage()
         assert window.editor.text() == ORIGINAL
 
@@ -262,12 +262,12 @@ def test_the_status_bar_names_model_device_and_step(window, run):
     async def story():
         await until(lambda: window.status._model.text() == "mini on cpu")
         select_line(window)
-        window.fill_in()
+        window.fills.fill_in()
         await until(lambda: window.status._step.text().startswith("Step "))
         assert window.status._step.text().endswith(" of 48")
         await finished(window)
         assert "tokens/s" in window.status._step.text()
-        window.drop()
+        window.fills.drop()
 
     run(story())
 
@@ -282,8 +282,8 @@ def test_a_damaged_checkpoint_is_told_and_the_editor_lives(qtbot, run, tmp_path)
         await until(lambda: window.status._model.text() == "No model")
         assert "config.json is missing" in window.status.currentMessage()
         qtbot.keyClicks(window.editor, "still an editor")
-        window.fill_in()
-        await until(lambda: not window.filling)
+        window.fills.fill_in()
+        await until(lambda: not window.fills.filling)
         assert "config.json is missing" in window.status.currentMessage()
         assert window.editor.text() == "still an editor"
 
@@ -345,10 +345,10 @@ def test_deleting_the_text_around_an_empty_hole_ends_the_fill(window, run):
     async def story():
         cursor = QTextCursor(window.editor.document().findBlockByNumber(LINE - 1))
         window.editor.setTextCursor(cursor)
-        window.fill_in()
+        window.fills.fill_in()
         window.editor.selectAll()
         window.editor.textCursor().removeSelectedText()
-        assert not window.filling
+        assert not window.fills.filling
         assert window.editor.text() == ""
 
     run(story())
@@ -357,13 +357,13 @@ def test_deleting_the_text_around_an_empty_hole_ends_the_fill(window, run):
 def test_in_the_ask_bar_esc_is_the_bar_s(window, run, qtbot):
     async def story():
         select_line(window)
-        window.fill_in()
+        window.fills.fill_in()
         await finished(window)
-        window.ask_rewrite()
+        window.fills.ask_rewrite()
         qtbot.keyClick(window.ask_bar.field, Qt.Key.Key_Escape)
         assert not window.ask_bar.isVisible()
-        assert window.drafted
-        window.drop()
+        assert window.fills.drafted
+        window.fills.drop()
 
     run(story())
 
@@ -371,8 +371,8 @@ def test_in_the_ask_bar_esc_is_the_bar_s(window, run, qtbot):
 def test_an_enormous_selection_is_told_at_once(window):
     window.editor.put("line\n" * 20_000)
     window.editor.selectAll()
-    window.fill_in()
-    assert not window.filling
+    window.fills.fill_in()
+    assert not window.fills.filling
     assert "select a shorter stretch" in window.status.currentMessage()
 
 
@@ -388,12 +388,12 @@ def test_while_the_user_chooses_the_engine_reads(window, run, monkeypatch, choos
             window._show_menu(QContextMenuEvent(QContextMenuEvent.Reason.Mouse, where, where))
             window._context.close()
         else:
-            window.ask_rewrite()
+            window.fills.ask_rewrite()
         await until(lambda: warmed)
 
     run(story())
     assert warmed[0].before + selected + warmed[0].after == ORIGINAL
-    assert not window.filling
+    assert not window.fills.filling
 
 
 def test_the_status_bar_tells_how_far_the_loading_is(qtbot):
