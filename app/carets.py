@@ -48,6 +48,12 @@ class Carets:
         self._editor.setTextCursor(cursor)
         self._part()
 
+    def put(self, cursors: list[QTextCursor]) -> None:
+        """Let these take the place of all; the last is Qt's."""
+        *self.others, last = cursors
+        self._editor.setTextCursor(last)
+        self._show()
+
     def add_next(self) -> None:
         """Select the word at the caret; then, each time, the next place where the text says the same."""
         caret = self._editor.textCursor()

@@ -28,6 +28,7 @@ from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QWidget
 
 from palimpsest.app import brackets, lines
 from palimpsest.app.carets import Carets
+from palimpsest.app.columns import KEYS, Columns
 from palimpsest.app.drafts import DraftLayer, DraftLayout
 from palimpsest.app.encoding import clean
 from palimpsest.app.folding import Folding
@@ -66,6 +67,7 @@ class Editor(QPlainTextEdit):
         self._marks: dict[str, list[QTextEdit.ExtraSelection]] = {}
         self.suffix, self.language, self._wraps = "", "", False
         self.carets = Carets(self)  # pyright: ignore[reportArgumentType]  (as in window.py)
+        self._columns = Columns(self)  # pyright: ignore[reportArgumentType]  (as in window.py)
         self.folding = Folding(self)  # pyright: ignore[reportArgumentType]  (as in window.py)
         self.margin = Margin(self)  # pyright: ignore[reportArgumentType]  (as in window.py)
         self.cursorPositionChanged.connect(self._mark_caret)
@@ -227,6 +229,8 @@ class Editor(QPlainTextEdit):
         super().focusOutEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
+        if self._columns.press(event):
+            return
         if not self.carets.press(event, lambda: self._press(event)):
             self._press(event)
 
@@ -242,9 +246,18 @@ class Editor(QPlainTextEdit):
         if event.modifiers() == Qt.KeyboardModifier.AltModifier and event.button() == Qt.MouseButton.LeftButton:
             self.carets.add(self.cursorForPosition(event.position().toPoint()))
             return
+        if event.modifiers() == KEYS and event.button() == Qt.MouseButton.LeftButton:
+            self._columns.begin(event.position().toPoint())
+            return
         if event.button() == Qt.MouseButton.LeftButton:
             self.carets.clear()
         super().mousePressEvent(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if event.modifiers() == KEYS and event.buttons() == Qt.MouseButton.LeftButton:
+            self._columns.reach(event.position().toPoint())
+        else:
+            super().mouseMoveEvent(event)
 
     def inputMethodEvent(self, event: QInputMethodEvent) -> None:
         composed = event.commitString()
