@@ -6,8 +6,8 @@ more, so following lines move down. Undo, search, saving and everything else tha
 
 from collections.abc import Callable, Iterator, Sequence
 
-from PySide6.QtCore import QPointF, QRectF, QSizeF
-from PySide6.QtGui import QPainter, QPalette, QTextBlock, QTextDocument
+from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
+from PySide6.QtGui import QPainter, QPalette, QTextBlock, QTextDocument, QTextLayout, QTextOption
 from PySide6.QtWidgets import QPlainTextDocumentLayout, QPlainTextEdit
 
 from palimpsest.app.hunks import Range
@@ -31,6 +31,8 @@ class DraftLayout(QPlainTextDocumentLayout):
 
     def blockBoundingRect(self, block: QTextBlock) -> QRectF:
         rect = super().blockBoundingRect(block)
+        if block.textDirection() == Qt.LayoutDirection.RightToLeft:
+            _align(block.layout())
         rect.setHeight(rect.height() + self.room(block))
         return rect
 
@@ -42,6 +44,15 @@ class DraftLayout(QPlainTextDocumentLayout):
         """Tell the view that heights are different now."""
         self.documentSizeChanged.emit(self.documentSize())
         self.update.emit()
+
+
+def _align(layout: QTextLayout) -> None:
+    """Let lines that are read from the right begin there, if they are as wide as the window; Qt does not."""
+    option = layout.textOption()
+    wraps = option.wrapMode() != QTextOption.WrapMode.NoWrap
+    if wraps and option.alignment() != Qt.AlignmentFlag.AlignRight:
+        option.setAlignment(Qt.AlignmentFlag.AlignRight)
+        layout.setTextOption(option)
 
 
 class DraftLayer:

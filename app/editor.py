@@ -157,8 +157,10 @@ class Editor(QPlainTextEdit):
         self.setLineWrapMode(self.LineWrapMode.WidgetWidth if self._wraps else self.LineWrapMode.NoWrap)
         option, tab = shown.defaultTextOption(), 4 * self.fontMetrics().horizontalAdvance(" ")
         flags = QTextOption.Flag.ShowTabsAndSpaces if settings.white_space else QTextOption.Flag(0)
-        if (option.flags(), option.tabStopDistance()) != (flags, tab):
+        itself = Qt.LayoutDirection.LayoutDirectionAuto  # each paragraph as its letters ask for
+        if (option.flags(), option.tabStopDistance(), option.textDirection()) != (flags, tab, itself):
             option.setFlags(flags)
+            option.setTextDirection(itself)
             option.setTabStopDistance(tab)
             shown.setDefaultTextOption(option)
         self.margin.setVisible(settings.line_numbers)
