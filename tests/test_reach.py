@@ -1,5 +1,7 @@
 """Within reach of everybody: names for screen readers, what is read out, keys, right-to-left text."""
 
+from itertools import pairwise
+
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QAccessible, QTextCursor, QWheelEvent
@@ -61,7 +63,7 @@ def test_what_was_found_and_what_a_fill_does_is_read_out_politely(window, run, h
     run(story())
     messages = [event.message() for event in heard]
     assert "Tab keeps the draft, Esc drops it" in messages
-    assert all(one != other for one, other in zip(messages, messages[1:], strict=False))
+    assert all(one != other for one, other in pairwise(messages))
     assert {event.politeness() for event in heard} == {QAccessible.AnnouncementPoliteness.Polite}
 
 
@@ -70,6 +72,7 @@ def test_the_wheel_scrolls_the_preferences_and_changes_nothing(window):
     changes = []
     preferences.changed.connect(changes.append)
     field = preferences.findChild(QSpinBox)
+    assert field
     buttons, modifiers = Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier
     wheel = QWheelEvent(
         QPointF(2, 2), QPointF(2, 2), QPoint(), QPoint(0, 120), buttons, modifiers, Qt.ScrollPhase.NoScrollPhase, False
