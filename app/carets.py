@@ -4,7 +4,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QMimeData, QRect, Qt
-from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence, QPainter, QPalette, QTextCharFormat, QTextCursor
+from PySide6.QtGui import (
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+    QPainter,
+    QPalette,
+    QTextBlock,
+    QTextCharFormat,
+    QTextCursor,
+)
 from PySide6.QtGui import QTextDocument as Document
 
 from palimpsest.app.span import plain
@@ -39,6 +48,12 @@ class Carets:
         self._editor.setTextCursor(cursor)
         self._part()
 
+    def put(self, cursors: list[QTextCursor]) -> None:
+        """Let these take the place of all; the last is Qt's."""
+        *self.others, last = cursors
+        self._editor.setTextCursor(last)
+        self._show()
+
     def add_next(self) -> None:
         """Select the word at the caret; then, each time, the next place where the text says the same."""
         caret = self._editor.textCursor()
@@ -69,7 +84,10 @@ class Carets:
     def add_line(self, down: bool) -> None:
         """One more in the next line, below or above all others, in the same column or at the line's end."""
         outermost, column = self.all[-1 if down else 0], self._editor.textCursor().positionInBlock()
-        block = outermost.block().next() if down else outermost.block().previous()
+        step = QTextBlock.next if down else QTextBlock.previous
+        block = step(outermost.block())
+        while block.isValid() and not block.isVisible():
+            block = step(block)
         if block.isValid():
             cursor = QTextCursor(block)
             cursor.setPosition(block.position() + min(column, block.length() - 1))
@@ -137,6 +155,8 @@ class Carets:
         self._show()
 
     def _show(self) -> None:
+        for one in self.others:
+            self._editor.folding.reveal(one.block())
         palette, look = self._editor.palette(), QTextCharFormat()
         look.setBackground(palette.color(QPalette.ColorRole.Highlight))
         look.setForeground(palette.color(QPalette.ColorRole.HighlightedText))

@@ -6,12 +6,13 @@ more, so following lines move down. Undo, search, saving and everything else tha
 
 from collections.abc import Callable, Iterator, Sequence
 
-from PySide6.QtCore import QPointF, QRectF, QSizeF
-from PySide6.QtGui import QPainter, QPalette, QTextBlock, QTextDocument
+from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
+from PySide6.QtGui import QPainter, QPalette, QTextBlock, QTextDocument, QTextLayout, QTextOption
 from PySide6.QtWidgets import QPlainTextDocumentLayout, QPlainTextEdit
 
 from palimpsest.app.hunks import Range
 from palimpsest.app.patch import Patch, Shown
+from palimpsest.app.span import Span
 
 LINE = 2  # pixels: the height of the line that tells how far a fill is
 
@@ -30,6 +31,8 @@ class DraftLayout(QPlainTextDocumentLayout):
 
     def blockBoundingRect(self, block: QTextBlock) -> QRectF:
         rect = super().blockBoundingRect(block)
+        if block.textDirection() == Qt.LayoutDirection.RightToLeft:
+            _align(block.layout())
         rect.setHeight(rect.height() + self.room(block))
         return rect
 
@@ -41,6 +44,15 @@ class DraftLayout(QPlainTextDocumentLayout):
         """Tell the view that heights are different now."""
         self.documentSizeChanged.emit(self.documentSize())
         self.update.emit()
+
+
+def _align(layout: QTextLayout) -> None:
+    """Let lines that are read from the right begin there, if they are as wide as the window; Qt does not."""
+    option = layout.textOption()
+    wraps = option.wrapMode() != QTextOption.WrapMode.NoWrap
+    if wraps and option.alignment() != Qt.AlignmentFlag.AlignRight:
+        option.setAlignment(Qt.AlignmentFlag.AlignRight)
+        layout.setTextOption(option)
 
 
 class DraftLayer:
@@ -59,6 +71,16 @@ class DraftLayer:
     def shown(self) -> str | None:
         """The draft on screen, its holes line by line, or None."""
         return "\n".join(hole.text for hole in self._holes) if self._holes else None
+
+    @property
+    def spans(self) -> list[Span]:
+        """Where drafts are shown."""
+        return [hole.span for hole in self._holes]
+
+    def laid_out_anew(self) -> None:
+        """Other lines than before are hidden."""
+        self.refresh()
+        self._layout.changed()
 
     def show(self, holes: Sequence[Shown], progress: float | None = None) -> None:
         """Show each draft in place of its span; ``progress``, from 0 to 1, is that of a fill that goes on: while it
@@ -89,7 +111,10 @@ class DraftLayer:
         self._layout.least_width = max(patch.width for patch in self._patches) + 2 * margin
         before, self._more = self._more if self._progress is not None else {}, {}
         for patch in self._patches:
-            own, last = sum(map(self._layout.own_height, patch.blocks)), patch.blocks[-1].blockNumber()
+            own = sum(map(self._layout.own_height, patch.blocks))
+            last = next(
+                (block for block in reversed(patch.blocks) if block.isVisible()), patch.blocks[-1]
+            ).blockNumber()
             self._more[last] = max(0.0, patch.height - own, before.get(last, 0.0))
         self._layout.changed()
 

@@ -29,8 +29,10 @@ from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QWidget
 
 from palimpsest.app import brackets, lines
 from palimpsest.app.carets import Carets
+from palimpsest.app.columns import KEYS, Columns
 from palimpsest.app.drafts import DraftLayer, DraftLayout
 from palimpsest.app.encoding import clean
+from palimpsest.app.folding import Folding
 from palimpsest.app.languages import language_of
 from palimpsest.app.margin import Margin
 from palimpsest.app.settings import Settings
@@ -76,6 +78,8 @@ class Editor(QPlainTextEdit):
         self._marks: dict[str, list[QTextEdit.ExtraSelection]] = {}
         self.suffix, self.language, self._wraps = "", "", False
         self.carets = Carets(self)  # pyright: ignore[reportArgumentType]  (as in window.py)
+        self._columns = Columns(self)  # pyright: ignore[reportArgumentType]  (as in window.py)
+        self.folding = Folding(self)  # pyright: ignore[reportArgumentType]  (as in window.py)
         self.margin = Margin(self)  # pyright: ignore[reportArgumentType]  (as in window.py)
         self.cursorPositionChanged.connect(self._mark_caret)
         self.put("")
@@ -115,6 +119,7 @@ class Editor(QPlainTextEdit):
         self.moveCursor(QTextCursor.MoveOperation.Start)
         document.setUndoRedoEnabled(True)
         document.setModified(False)
+        self.folding.watch()
         self._indentation = lines.indentation(text)
         self._mark_caret()
 
@@ -163,8 +168,10 @@ class Editor(QPlainTextEdit):
         self.setLineWrapMode(self.LineWrapMode.WidgetWidth if self._wraps else self.LineWrapMode.NoWrap)
         option, tab = shown.defaultTextOption(), 4 * self.fontMetrics().horizontalAdvance(" ")
         flags = QTextOption.Flag.ShowTabsAndSpaces if settings.white_space else QTextOption.Flag(0)
-        if (option.flags(), option.tabStopDistance()) != (flags, tab):
+        itself = Qt.LayoutDirection.LayoutDirectionAuto  # each paragraph as its letters ask for
+        if (option.flags(), option.tabStopDistance(), option.textDirection()) != (flags, tab, itself):
             option.setFlags(flags)
+            option.setTextDirection(itself)
             option.setTabStopDistance(tab)
             shown.setDefaultTextOption(option)
         self.margin.setVisible(settings.line_numbers)
@@ -202,7 +209,7 @@ class Editor(QPlainTextEdit):
         while block.isValid() and top <= bottom:
             yield block, top
             top += layout.blockBoundingRect(block).height()
-            block = block.next()
+            block = self.folding.after(block)
 
     def selection(self) -> Span:
         """The selected stretch, or the empty one at the caret."""
@@ -235,6 +242,8 @@ class Editor(QPlainTextEdit):
         super().focusOutEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
+        if self._columns.press(event):
+            return
         if not self.carets.press(event, lambda: self._press(event)):
             self._press(event)
 
@@ -250,9 +259,18 @@ class Editor(QPlainTextEdit):
         if event.modifiers() == Qt.KeyboardModifier.AltModifier and event.button() == Qt.MouseButton.LeftButton:
             self.carets.add(self.cursorForPosition(event.position().toPoint()))
             return
+        if event.modifiers() == KEYS and event.button() == Qt.MouseButton.LeftButton:
+            self._columns.begin(event.position().toPoint())
+            return
         if event.button() == Qt.MouseButton.LeftButton:
             self.carets.clear()
         super().mousePressEvent(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if event.modifiers() == KEYS and event.buttons() == Qt.MouseButton.LeftButton:
+            self._columns.reach(event.position().toPoint())
+        else:
+            super().mouseMoveEvent(event)
 
     def inputMethodEvent(self, event: QInputMethodEvent) -> None:
         composed = event.commitString()
@@ -300,6 +318,7 @@ class Editor(QPlainTextEdit):
             across = self.contentOffset().x() + self.document().documentMargin()
             across += self._settings.ruler * self.fontMetrics().horizontalAdvance(" ")
             painter.drawLine(QLineF(across, event.rect().top(), across, event.rect().bottom()))
+        self.folding.paint(painter)
         self.carets.paint(painter)
         self.drafts.paint(painter)
         painter.end()

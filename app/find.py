@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QTextCharFormat
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QToolButton, QWidget
 from shiboken6 import isValid
 
+from palimpsest.app.announce import announce
 from palimpsest.app.bar import Bar, Toggle
 from palimpsest.app.editor import Editor
 from palimpsest.app.search import MOST, Found, Query, SearchError
@@ -187,6 +188,8 @@ class FindBar(Bar):
                 told += " at least"
             if current is not None and self.instead.isVisibleTo(self):
                 told += f": {_short(self._found[current].text)} → {_short(self._found[current].instead)}"
+        if told != self.told.text():
+            announce(self.told, told)
         self.told.setText(told)
         for button in (self._one, self._all):
             button.setEnabled(bool(many))

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from palimpsest.app.announce import announce
 from palimpsest.app.bar import Bar
 from palimpsest.app.find import LOOK, query_toggles
 from palimpsest.app.grep import Hit, Searched, grep
@@ -29,6 +30,7 @@ from palimpsest.app.search import Query, SearchError
 from palimpsest.app.tasks import portion, started
 
 MOST = 5_000  # places that are listed
+AT_ONCE = 50  # that are added before the window lives on
 BEFORE, SHOWN = 60, 240  # characters of a long line: before what was found, and in all
 FILE, HIT, PLACE = range(Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 3)
 
@@ -64,6 +66,7 @@ class Finder(Bar):
         self.results.setUniformRowHeights(True)
         self.results.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.results.header().setStretchLastSection(False)
+        self.results.header().setResizeContentsPrecision(AT_ONCE)
         self._fixed = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
         self.results.setItemDelegate(_Emphasis(self.results))
         row, column = QHBoxLayout(), QVBoxLayout(self)
@@ -136,29 +139,36 @@ class Finder(Bar):
                 searched[file.skipped] += 1
                 if hits := file.hits[: MOST - count]:
                     count += len(hits)
-                    self._add(root, file.name, hits)
-                    await asyncio.sleep(0)  # keys that wait come first
+                    await self._add(number, root, file.name, hits)
                     if number != self._searches:
                         return
             self._tell(count, searched)
 
-    def _add(self, root: Path, name: str, hits: list[Hit]) -> None:
+    async def _add(self, number: int, root: Path, name: str, hits: list[Hit]) -> None:
         item = QTreeWidgetItem([f"{name}  ({len(hits)})"])
         item.setData(0, FILE, root / name)
-        for hit in hits:
-            text, start, end = _row(hit)
-            row = QTreeWidgetItem(item, [text])
-            row.setFont(0, self._fixed)
-            row.setData(0, HIT, hit)
-            row.setData(0, PLACE, (start, end))
         self.results.addTopLevelItem(item)
         item.setExpanded(True)
+        for first in range(0, len(hits), AT_ONCE):
+            item.addChildren([self._row(hit) for hit in hits[first : first + AT_ONCE]])
+            await asyncio.sleep(0)  # keys that wait come first
+            if number != self._searches:
+                return
+
+    def _row(self, hit: Hit) -> QTreeWidgetItem:
+        text, start, end = _row(hit)
+        row = QTreeWidgetItem([text])
+        row.setFont(0, self._fixed)
+        row.setData(0, HIT, hit)
+        row.setData(0, PLACE, (start, end))
+        return row
 
     def _tell(self, count: int, searched: Counter[str]) -> None:
         files = f"{self.results.topLevelItemCount():,} of {searched['']:,} files"
         told = f"{count:,}{' at least' if count == MOST else ''} in {files}"
         skipped = ", ".join(f"{many:,} {why}" for why, many in searched.items() if why)
         self.told.setText(f"{told}; not searched: {skipped}" if skipped else told)
+        announce(self.told, told)
 
     def _choose(self, item: QTreeWidgetItem) -> None:
         if file := item.parent():

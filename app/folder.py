@@ -1,6 +1,7 @@
 """The files of a folder, without those that git is told to ignore."""
 
 import os
+import re
 from collections.abc import Iterator
 from itertools import islice, takewhile
 from pathlib import Path
@@ -60,9 +61,23 @@ def _rules(folder: str) -> Rules:
 
     try:
         lines = Path(folder, ".gitignore").read_text("utf-8", "replace").splitlines()
-        return [(os.path.join(folder, ""), GitIgnoreSpec.from_lines(lines))]
-    except (OSError, ValueError):
+    except OSError:
         return []
+    try:
+        spec = GitIgnoreSpec.from_lines(lines)
+    except (ValueError, re.error):  # a line that git itself would pass over
+        spec = GitIgnoreSpec.from_lines(filter(_can_be_used, lines))
+    return [(os.path.join(folder, ""), spec)]
+
+
+def _can_be_used(line: str) -> bool:
+    from pathspec import GitIgnoreSpec
+
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except (ValueError, re.error):
+        return False
+    return True
 
 
 def _ignored(path: str, rules: Rules) -> bool:

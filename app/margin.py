@@ -1,9 +1,9 @@
-"""The margin with the line numbers."""
+"""The margin with the line numbers, and the marks of what can be folded."""
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPalette, QTextCursor
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QEnterEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QTextCursor
 from PySide6.QtWidgets import QWidget
 
 if TYPE_CHECKING:
@@ -11,11 +11,12 @@ if TYPE_CHECKING:
 
 BAR = 3  # pixels: the width of what marks a line that a draft changes
 PADDING = 8  # pixels on either side
+FOLDS = 14  # pixels in which the marks of folds stand, right of the numbers
 FAINT = 0.62  # ink of all numbers but the caret's: contrast still 4.5:1 on light and dark
 
 
 class Margin(QWidget):
-    """Stands left of an editor's text; a click selects the line, dragging several."""
+    """Stands left of an editor's text; a click selects the line, dragging several. A click at its right edge folds."""
 
     def __init__(self, editor: "Editor"):
         super().__init__(editor)
@@ -24,10 +25,11 @@ class Margin(QWidget):
         editor.updateRequest.connect(self._follow)
         editor.cursorPositionChanged.connect(self.update)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setMouseTracking(True)
 
     def sizeHint(self) -> QSize:
         digits = max(3, len(str(self._editor.blockCount())))
-        return QSize(2 * PADDING + digits * self._editor.fontMetrics().horizontalAdvance("9"), 0)
+        return QSize(PADDING + FOLDS + digits * self._editor.fontMetrics().horizontalAdvance("9"), 0)
 
     def fit(self) -> None:
         """Take the room that the numbers need."""
@@ -54,17 +56,44 @@ class Margin(QWidget):
         for block, top in editor.visible():
             if top <= event.rect().bottom() and top + height >= event.rect().top():
                 painter.setPen(ink if block == caret else faint)
-                place = QRectF(0, top, self.width() - PADDING, height)
+                place = QRectF(0, top, self.width() - FOLDS, height)
                 painter.drawText(place, Qt.AlignmentFlag.AlignRight, str(block.blockNumber() + 1))
+                if editor.folding.folded(block):
+                    self._mark(painter, top + height / 2, folded=True)
+                elif self.underMouse() and editor.folding.folds(block):
+                    self._mark(painter, top + height / 2, folded=False)
         for where, _, _ in editor.drafts.changes():
             painter.fillRect(QRectF(0, where.top(), BAR, where.height()), palette.color(QPalette.ColorRole.Highlight))
         painter.end()
 
+    def _mark(self, painter: QPainter, middle: float, folded: bool) -> None:
+        """An angle that points to where the lines are: to the right while they are hidden."""
+        across, arm = self.width() - FOLDS / 2, FOLDS / 5
+        ends = [QPointF(-arm, -arm / 2), QPointF(0, arm / 2), QPointF(arm, -arm / 2)]
+        if folded:
+            ends = [QPointF(end.y(), end.x()) for end in ends]
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.drawPolyline([end + QPointF(across, middle) for end in ends])
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        super().enterEvent(event)
+        self.update()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self.update()
+
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        self._select(event, QTextCursor.MoveMode.MoveAnchor)
+        line = self._editor.cursorForPosition(QPoint(0, event.position().toPoint().y())).block()
+        folding = self._editor.folding
+        if event.position().x() >= self.width() - FOLDS and (folding.folded(line) or folding.folds(line)):
+            folding.toggle(line)
+        else:
+            self._select(event, QTextCursor.MoveMode.MoveAnchor)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        self._select(event, QTextCursor.MoveMode.KeepAnchor)
+        if event.buttons() and event.position().x() < self.width() - FOLDS:
+            self._select(event, QTextCursor.MoveMode.KeepAnchor)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         event.accept()

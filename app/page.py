@@ -88,6 +88,7 @@ class Page(QWidget):
         """From now on this is the file ``path``: colours and wrapping are as its name asks for."""
         self.path = path
         self.editor.suit(path.name if path else "")
+        self.editor.setAccessibleName(self.title)
         self._colour()
         self.changed.emit()
 

@@ -108,7 +108,11 @@ class Pages(Tabs):
     async def open(self, path: Path, line: int = 0, column: int = 1) -> Page | None:
         """Show the file, in the page that has it already, in an untouched one or in a new one; a file that is not there
         yet begins empty. When it cannot be read, say why and change nothing. A folder is handed on."""
-        path = path.absolute()
+        if page := await self._open(path.absolute(), line, column):
+            recent.add(path.absolute())
+        return page
+
+    async def _open(self, path: Path, line: int, column: int) -> Page | None:
         if path.is_dir():
             self.folder_wanted.emit(path)
             return None
@@ -130,7 +134,6 @@ class Pages(Tabs):
             elif file.guessed:
                 name = label(file.encoding)
                 self.told.emit(f"Read as {name}; if it looks wrong, File ▸ Reopen with encoding…")
-        recent.add(path)
         page = self._page_of(path) or self.page
         self.show_page(page)
         if line:
@@ -190,8 +193,11 @@ class Pages(Tabs):
     @started
     async def begin(self, desk: Desk, places: list[Place], typed: str) -> None:
         """Show what was asked for at the start, else what was open last; and what was not saved."""
-        for place in places or [place for place in desk.places if Path(place.path).is_file()]:
+        for place in places:
             await self.open(Path(place.path), place.line, place.column)
+        for place in [] if places else desk.places:
+            if await asyncio.to_thread(Path(place.path).is_file):
+                await self._open(Path(place.path), place.line, place.column)
         for place in [] if places else desk.places[len(desk.places) - desk.aside :]:
             if page := self._page_of(Path(place.path)):
                 self.change_side(page)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction, QFont, QKeySequence
+from PySide6.QtGui import QAction, QFont, QKeySequence, QWheelEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -47,6 +47,7 @@ class Preferences(QDialog):
         self.wanted.textChanged.connect(self._filter)
         self._trouble = QLabel(wordWrap=True)
         self._area = QScrollArea(widgetResizable=True)
+        self._area.setAccessibleName("Preferences")
         self._area.setFrameShape(QScrollArea.Shape.NoFrame)
         buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Close | QDialogButtonBox.StandardButton.RestoreDefaults
@@ -86,7 +87,8 @@ class Preferences(QDialog):
             self._sections[title] = []
         self._sections[next(reversed(self._sections))].append(label)
         self.rows[label] = field
-        field.setAccessibleName(label)
+        for part in (field, *field.findChildren(QWidget)):
+            part.setAccessibleName(label)
         self._form.addRow(label, field)
 
     def _filter(self, wanted: str) -> None:
@@ -131,6 +133,27 @@ class Preferences(QDialog):
         self._filter(self.wanted.text())
 
 
+class Number(QSpinBox):
+    """A number that the wheel does not change: it scrolls the rows."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
+
+
+class Selection(QComboBox):
+    """The same of a choice."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
+
+
+class Font(QFontComboBox):
+    """The same of a font."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
+
+
 def _field(row: Any, value: Any, changed: Callable[[Any], None]) -> QWidget:
     """What the setting's kind is set with."""
     choices, (least, most) = row.metadata["choices"], row.metadata["bounds"]
@@ -139,18 +162,18 @@ def _field(row: Any, value: Any, changed: Callable[[Any], None]) -> QWidget:
         field.setChecked(value)
         field.toggled.connect(changed)
     elif isinstance(value, int):
-        field = QSpinBox(minimum=least, maximum=most, value=value)
+        field = Number(minimum=least, maximum=most, value=value)
         field.valueChanged.connect(changed)
     elif isinstance(value, tuple):
         field = QPlainTextEdit("\n".join(value), tabChangesFocus=True)
         field.setFixedHeight(LINES * field.fontMetrics().lineSpacing())
         field.textChanged.connect(lambda: changed(tuple(filter(None, map(str.strip, field.toPlainText().split("\n"))))))
     elif choices:
-        field = QComboBox()
+        field = Selection()
         field.addItems(choices)
         field.setCurrentText(value)
         field.textActivated.connect(changed)
     else:
-        field = QFontComboBox(currentFont=QFont(value))
+        field = Font(currentFont=QFont(value))
         field.currentFontChanged.connect(lambda font: changed(font.family()))
     return field

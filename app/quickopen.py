@@ -64,7 +64,7 @@ class QuickOpen(Palette):
     @started
     async def _find(self, number: int, name: str, line: int, column: int) -> None:
         names = takewhile(lambda _name: number == self._searches, tuple(self._names))
-        best = await asyncio.to_thread(rank, name, names)
+        best = await asyncio.to_thread(lambda: [one for one in rank(name, names) if (self._root / one).exists()])
         if number != self._searches:
             return
         if line and not name:

@@ -11,17 +11,18 @@ MOST = 30
 
 
 def files() -> list[Path]:
-    """Those that are still there, the one opened last first."""
-    return [path for path in _remembered() if path.is_file()]
+    """Those that are still there, the one opened last first; meant for a thread, as a disk may be far away."""
+    return [path for path in remembered() if path.is_file()]
 
 
 def add(path: Path) -> None:
     """``path`` was opened now."""
-    paths = [path, *(known for known in _remembered() if known != path)]
+    paths = [path, *(known for known in remembered() if known != path)]
     state.write("recent", [str(known) for known in paths[:MOST]])
 
 
-def _remembered() -> list[Path]:
+def remembered() -> list[Path]:
+    """The same, there or not."""
     try:
         return [Path(name) for name in state.read("recent") or []]
     except (OSError, ValueError, TypeError) as error:

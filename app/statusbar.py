@@ -3,6 +3,7 @@
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QStatusBar, QToolButton, QWidget
 
+from palimpsest.app.announce import announce
 from palimpsest.app.encoding import Text, label
 from palimpsest.app.modelbutton import ModelButton
 from palimpsest.app.words import WordCount
@@ -31,6 +32,7 @@ class StatusBar(QStatusBar):
         self.words = WordCount()
         for widget in (self._step, self.words, self._line_ends, self._encoding, self._model):
             self.addPermanentWidget(widget)
+        self.messageChanged.connect(lambda message: announce(self, message))
 
     def tell_file(self, file: Text) -> None:
         """Say how the file in front is written."""

@@ -92,6 +92,8 @@ class Tabs(QSplitter):
 
     def _add_group(self) -> QTabWidget:
         group = QTabWidget()
+        group.setAccessibleName("Open files")
+        group.tabBar().setAccessibleName("Open files")
         group.setDocumentMode(True)
         group.setMovable(True)
         group.setTabsClosable(True)

@@ -1,5 +1,6 @@
 """The main window: the open files, menus, the ask bar and the status bar."""
 
+import asyncio
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from palimpsest.app.preferences import Preferences
 from palimpsest.app.preview import Preview
 from palimpsest.app.quickopen import QuickOpen
 from palimpsest.app.settings import Settings
+from palimpsest.app.start import Start
 from palimpsest.app.statusbar import StatusBar
 from palimpsest.app.tasks import started
 from palimpsest.app.theme import Theme
@@ -69,6 +71,8 @@ class Window(QMainWindow):
         self._actions, self._context = actions.build(self)  # pyright: ignore[reportArgumentType]
         self._corrections = Corrections(self._context)
         self.addActions(self._actions)  # their keys are good without the menu bar too
+        self.start = Start(self._actions, self)
+        self.start.chosen.connect(self.open_recent)
         self.pages.told.connect(self.status.showMessage)
         self.pages.changed.connect(self._dress)
         self.pages.switched.connect(self._switched)
@@ -99,6 +103,7 @@ class Window(QMainWindow):
         self.resize(900, 640)
         self.use(chosen or Settings())
         self._dress(self.page)
+        self.page.setFocus()
 
     def use(self, chosen: Settings) -> None:
         """Look and behave as these settings say."""
@@ -155,9 +160,17 @@ class Window(QMainWindow):
 
     @property
     def recent(self) -> actions.Choices:
-        """The files opened lately, and how to open them."""
-        for path in recent.files():
-            yield f"{path.name}  ({path.parent})", partial(self.pages.open, path)
+        """The files opened lately, there still or not, and how to open them."""
+        for path in recent.remembered():
+            yield f"{path.name}  ({path.parent})", partial(self.open_recent, path)
+
+    @started
+    async def open_recent(self, path: Path) -> None:
+        """Open a file that was opened lately, if it is still there."""
+        if await asyncio.to_thread(path.is_file):
+            await self.go(path)
+        else:
+            self.status.showMessage(f"{path} is no longer there")
 
     def show_recent(self) -> None:
         """Let the user choose one of the files opened lately."""
@@ -211,7 +224,7 @@ class Window(QMainWindow):
 
     def show_files(self) -> None:
         """Offer the files of the folder, or those known, by their names."""
-        known = [*(page.path for page in self.pages.all if page.path), *recent.files()]
+        known = [*(page.path for page in self.pages.all if page.path), *recent.remembered()]
         files = QuickOpen(self.tree.root, dict.fromkeys(known), self)
         files.file_chosen.connect(self.go)
         files.line_chosen.connect(self.page.go_to)
@@ -280,6 +293,7 @@ class Window(QMainWindow):
             self.status.tell_file(page.file)
             self._follow()
             self.tree.follow(page.path)
+            self.start.follow(page)
             self._refresh()
 
     def _refresh(self) -> None:

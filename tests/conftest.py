@@ -125,11 +125,11 @@ async def cancelled():
 
 @pytest.fixture
 def run(qapp):
-    """Runs a coroutine on Qt's event loop, at most a minute."""
+    """Runs a coroutine on Qt's event loop, at most a minute or so many seconds."""
     gc.disable()  # as in the application: see garbage.py
     qapp.setQuitOnLastWindowClosed(False)  # a window that an earlier test left open would end the loop
     with QEventLoop(qapp) as loop:
-        yield lambda coroutine: loop.run_until_complete(asyncio.wait_for(coroutine, 60))
+        yield lambda coroutine, seconds=60: loop.run_until_complete(asyncio.wait_for(coroutine, seconds))
         loop.run_until_complete(cancelled())
     gc.collect()
     gc.enable()

@@ -1,8 +1,8 @@
 """Several carets at once."""
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QGuiApplication, QInputMethodEvent, QTextCursor
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QGuiApplication, QInputMethodEvent, QMouseEvent, QTextCursor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -138,3 +138,44 @@ def test_a_fresh_text_has_one(editor):
     editor.put("new")
     QTest.keyClicks(editor, "x")
     assert editor.text() == "xnew"
+
+
+COLUMN = Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.ShiftModifier
+
+
+def test_arrows_select_a_column_and_what_is_typed_takes_its_place(editor):
+    editor.put("abcd\nab😀\n\nabcdef")
+    editor.moveCursor(QTextCursor.MoveOperation.Right)
+    for key in (Qt.Key.Key_Down,) * 3 + (Qt.Key.Key_Right,) * 2:
+        press(editor, key, COLUMN)
+    assert [caret.selectedText() for caret in editor.carets.all] == ["bc", "b", "", "bc"]
+    press(editor, Qt.Key.Key_Left, COLUMN)
+    press(editor, Qt.Key.Key_Up, COLUMN)
+    assert [caret.selectedText() for caret in editor.carets.all] == ["b", "b", ""]
+    QTest.keyClicks(editor, "-")
+    assert editor.text() == "a-cd\na-😀\n-\nabcdef"
+    editor.undo()
+    assert editor.text() == "abcd\nab😀\n\nabcdef"
+
+
+def test_the_mouse_selects_a_column_behind_lines_ends_too(editor):
+    editor.put("one two\nx\nthree four")
+    width = editor.fontMetrics().horizontalAdvance(" ")
+    first = editor.cursorRect(QTextCursor(editor.document().firstBlock()))
+    last = editor.cursorRect(QTextCursor(editor.document().lastBlock()))
+    begin, end = first.center() + QPoint(4 * width, 0), last.center() + QPoint(7 * width, 0)
+    viewport, left = editor.viewport(), Qt.MouseButton.LeftButton
+    QTest.mousePress(viewport, left, COLUMN, begin)
+    moved = QMouseEvent(QEvent.Type.MouseMove, QPointF(end), viewport.mapToGlobal(QPointF(end)), left, left, COLUMN)
+    QApplication.sendEvent(viewport, moved)
+    QTest.mouseRelease(viewport, left, COLUMN, end)
+    assert [caret.selectedText() for caret in editor.carets.all] == ["two", "", "e f"]
+
+
+def test_a_column_leaves_out_what_is_folded(editor):
+    editor.put("a\n  b\n  c\nd")
+    editor.folding.fold(editor.document().firstBlock())
+    for _ in range(3):
+        press(editor, Qt.Key.Key_Down, COLUMN)
+    assert [caret.blockNumber() for caret in editor.carets.all] == [0, 3]
+    assert not editor.document().findBlockByNumber(1).isVisible()

@@ -81,3 +81,8 @@ def test_what_cannot_be_read_is_left_out(root):
 def test_no_more_than_so_many_are_told(root, monkeypatch):
     monkeypatch.setattr(folder, "MOST", 2)
     assert list(walk(root(a="", b="", c=""))) == ["a", "b"]
+
+
+def test_a_rule_that_cannot_be_used_leaves_the_others(root):
+    folder = root(**{".gitignore": "!\n*.log\n[z-a]\n\\\nbuild/\n", "a.log": "", "build/x": "", "kept": ""})
+    assert list(walk(folder)) == [".gitignore", "kept"]

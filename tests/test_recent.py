@@ -4,6 +4,7 @@ import pytest
 
 from conftest import until
 from palimpsest.app import recent, state
+from palimpsest.app.resume import Desk, Place
 
 
 @pytest.fixture(autouse=True)
@@ -89,3 +90,28 @@ def test_the_menu_lists_them_and_opens_them(window, run, files):
         await until(lambda: window.page.path == files[0])
 
     run(work())
+
+
+def test_what_was_open_last_is_open_again_and_the_order_stays(pages, run, files):
+    for path in files:
+        recent.add(path)
+    before = recent.files()
+
+    async def work():
+        await pages.begin(Desk([Place(str(path)) for path in files]), [], "")
+
+    run(work())
+    assert [page.path for page in pages.all] == files
+    assert recent.files() == before
+
+
+def test_one_that_is_gone_is_said_to_be(window, run, files):
+    recent.add(files[0])
+    files[0].unlink()
+
+    async def work():
+        (_name, choose), *_ = window.recent
+        await choose()
+
+    run(work())
+    assert "no longer there" in window.status.currentMessage()
