@@ -130,7 +130,8 @@ def run(qapp):
     qapp.setQuitOnLastWindowClosed(False)  # a window that an earlier test left open would end the loop
     with QEventLoop(qapp) as loop:
         yield lambda coroutine, seconds=60: loop.run_until_complete(asyncio.wait_for(coroutine, seconds))
-        loop.run_until_complete(cancelled())
+        while asyncio.all_tasks(loop):  # a timer may start one while the others end
+            loop.run_until_complete(cancelled())
     gc.collect()
     gc.enable()
 

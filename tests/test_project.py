@@ -80,8 +80,8 @@ from palimpsest.app import main, window
 
 def close_at(self, *_):
     if {moment!r} == "a fill runs":
-        self.fill_in()
-        assert self.filling
+        self.fills.fill_in()
+        assert self.fills.filling
     QTimer.singleShot(0, self.close)
 
 class Window(window.Window):
