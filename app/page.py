@@ -129,7 +129,8 @@ class Page(QWidget):
         """Show what the file holds by now, as one undo step that touches only what differs."""
         before = {standin: of for standin, of in self.file.standins.items() if standin not in file.text}
         self.editor.change(edits(self.editor.text(), file.text))
-        self.file = replace(file, standins={**before, **file.standins})  # undoing brings back the old ones
+        newline = file.newline if "\n" in file.text else self.file.newline  # one line does not tell
+        self.file = replace(file, newline=newline, standins={**before, **file.standins})  # undoing brings back old ones
         self.banner.hide()
         self.editor.document().setModified(False)
         self.journal.base(self.path, self.file)

@@ -212,6 +212,16 @@ def test_what_undo_brings_back_is_written_as_it_was(pages, opened, file, run):
     assert file.read_bytes() == b"a\rb\nc\n"
 
 
+def test_a_file_of_one_line_keeps_its_line_ends(pages, opened, file, run):
+    file.write_bytes(b"one\r\ntwo\r\n")
+    opened(file)
+    replaced(file, "one")
+    run(until(lambda: pages.page.editor.text() == "one"))
+    typed(pages, "\nthree\n")
+    assert pages.save()
+    assert file.read_bytes() == b"one\r\nthree\r\n"
+
+
 @pytest.mark.parametrize("choice", ["Take the file’s", "Keep mine"])
 def test_two_changes_are_a_question(pages, opened, file, run, after, choice):
     opened(file)
