@@ -4,9 +4,9 @@ import psutil
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
-from palimpsest.engine import Done
+from palimpsest.engine import Done, Ready
 
-GIGABYTE = 1 << 30
+GIGABYTE, MEGABYTE = 1 << 30, 1 << 20
 
 
 class ModelButton(QToolButton):
@@ -16,6 +16,7 @@ class ModelButton(QToolButton):
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
+        self._ready: Ready | None = None
         self._last: Done | None = None
         self.busy = False
         self.setText("Loading the model…")
@@ -26,6 +27,16 @@ class ModelButton(QToolButton):
         menu = QMenu(self)
         menu.aboutToShow.connect(lambda: self._fill(menu))
         self.setMenu(menu)
+
+    def ready(self, ready: Ready) -> None:
+        """The model is loaded."""
+        self._ready = ready
+        self.setText(f"{ready.model} on {ready.device}")
+
+    def unloaded(self, text: str = "The model is not loaded; a fill loads it") -> None:
+        """There is no model in the memory."""
+        self._ready = None
+        self.setText(text)
 
     def ended(self, done: Done) -> None:
         """A fill was finished."""
@@ -41,7 +52,10 @@ class ModelButton(QToolButton):
     def told(self) -> list[str]:
         """What there is to tell, line by line."""
         memory = psutil.Process().memory_info().rss / GIGABYTE
-        told = [self.text(), f"{memory:.1f} GB of memory are taken by Palimpsest"]
+        told = [self.text()]
+        if self._ready:
+            told.append(f"Its weights take {self._ready.memory / MEGABYTE:,.0f} MB on {self._ready.device}")
+        told.append(f"Palimpsest takes {memory:.1f} GB of the machine's memory")
         told.append("A fill runs" if self.busy else "Nothing runs or waits")
         if self._last:
             done = self._last

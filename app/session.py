@@ -382,6 +382,8 @@ class FillSession:
         elif isinstance(event, Done):
             self._task, self.bridged = None, True  # it has nothing more to do
             self._add([merge(one.holes) for one in event.alternatives])
+        elif isinstance(event, Stopped) and isinstance(self._event, Draft) and self._draft:
+            self._add([self._draft])  # the engine was asked for something else: what there is can be kept
         self._tell(event)
 
     def _tell(self, event: Event) -> None:
@@ -434,7 +436,8 @@ class FillSession:
         if self._putting:
             return
         # An empty hole's text cannot show that; new colours are told as a change too, but none that can be undone.
-        swallowed = steps != self._steps and any(position < start < position + removed for start in starts)
+        empty = [start for start, text in zip(starts, self._standing, strict=True) if not text]
+        swallowed = steps != self._steps and any(position < start < position + removed for start in empty)
         texts = self._texts()
         meet = any(one.end >= other.start for one, other in pairwise(self.spans))  # whose would a text between be?
         if swallowed or meet or texts not in self._seen:

@@ -45,10 +45,10 @@ class StatusBar(QStatusBar):
         match event:
             case Loading(done=done, total=total, left=left):
                 self._model.setText(f"Loading the model… {done / total:.0%}, {left:.0f} s left")
-            case Ready(model=model, device=device):
-                self._model.setText(f"{model} on {device}")
+            case Ready():
+                self._model.ready(event)
             case Unloaded():
-                self._model.setText("The model is not loaded; a fill loads it")
+                self._model.unloaded()
             case Reading(done=done, total=total):
                 self._step.setText(f"Read {done / total:.0%}")
                 self.showMessage("Reading the text… Esc stops")
@@ -76,7 +76,7 @@ class StatusBar(QStatusBar):
 
     def failed_to_load(self, event: Failed) -> None:
         """Say that there is no model to ask."""
-        self._model.setText("No model")
+        self._model.unloaded("No model")
         self.showMessage(event.message)
 
     def ended(self) -> None:

@@ -34,7 +34,7 @@ class LocalBackend:
             from palimpsest.engine.kernels.sampler import predict  # Triton only where it is used
 
             self._steps = Steps(model, predict)
-        return Ready(model.name, str(model.device))
+        return Ready(model.name, str(model.device), int(model.network.get_memory_footprint()))
 
     def close(self) -> None:
         self._model = self._shelf = self._steps = None

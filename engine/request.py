@@ -129,10 +129,11 @@ class _Holes:
 
 @dataclass(frozen=True)
 class Ready:
-    """The backend is loaded."""
+    """The backend is loaded; its weights take so many bytes on the device."""
 
     model: str
     device: str
+    memory: int
 
 
 @dataclass(frozen=True)

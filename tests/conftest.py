@@ -115,23 +115,33 @@ def answered(backend, fill):
     return progress, done
 
 
-async def cancelled():
-    """Ends all other tasks, as asyncio's own runner does."""
-    left = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in left:
-        task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
+def end(loop):
+    """Ends all that was begun in a loop, as asyncio's own runner does."""
+    while left := asyncio.all_tasks(loop):
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+
+
+@pytest.fixture(scope="session")
+def between():
+    """The loop of what a timer of a window starts while Qt's event loop does not run; nothing comes of it."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield loop
+    end(loop)
+    loop.close()
 
 
 @pytest.fixture
-def run(qapp):
+def run(qapp, between):
     """Runs a coroutine on Qt's event loop, at most a minute or so many seconds."""
+    end(between)
     gc.disable()  # as in the application: see garbage.py
     qapp.setQuitOnLastWindowClosed(False)  # a window that an earlier test left open would end the loop
     with QEventLoop(qapp) as loop:
         yield lambda coroutine, seconds=60: loop.run_until_complete(asyncio.wait_for(coroutine, seconds))
-        while asyncio.all_tasks(loop):  # a timer may start one while the others end
-            loop.run_until_complete(cancelled())
+        end(loop)
     gc.collect()
     gc.enable()
 

@@ -61,7 +61,9 @@ def engine(events):
 
 
 def test_it_loads_by_itself_and_fills(engine, events):
-    assert events.until(LOADING, Ready) == Ready("mini", "cpu")
+    ready = events.until(LOADING, Ready)
+    assert (ready.model, ready.device) == ("mini", "cpu")
+    assert 100e6 < ready.memory < 110e6  # 25 million parameters, 51 MB in bf16, computed with in float32
     job = engine.submit(SHORT)
     done = events.until(job, Done)
     drafts = [event for number, event in events.seen if number == job and isinstance(event, Draft)]

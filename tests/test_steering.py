@@ -341,9 +341,10 @@ def test_the_model_tells_about_itself(window, run):
         select(window)
         window.fills.fill_in()
         await finished(window)
-        model, memory, queue, last = window.status._model.told()
+        model, weights, memory, queue, last = window.status._model.told()
         assert model == "mini on cpu"
-        assert "GB of memory" in memory
+        assert weights == "Its weights take 97 MB on cpu"
+        assert memory.endswith("GB of the machine's memory")
         assert queue == "Nothing runs or waits"
         assert last.startswith("Last fill: ")
         window.fills.drop()
