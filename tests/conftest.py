@@ -32,7 +32,13 @@ from palimpsest.engine.weights import SHIPPED
 # Until a backend is loaded and chooses for itself: the smallest machine has two cores, one of them for the window.
 torch.set_num_threads(1)
 
+BETWEEN = asyncio.new_event_loop()  # of what a window's timer starts while Qt's event loop does not run
 REAL_FILE = Path(threading.__file__).with_name("textwrap.py")
+
+
+def pytest_unconfigure():
+    end(BETWEEN)
+    BETWEEN.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -123,20 +129,11 @@ def end(loop):
         loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
 
 
-@pytest.fixture(scope="session")
-def between():
-    """The loop of what a timer of a window starts while Qt's event loop does not run; nothing comes of it."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    yield loop
-    end(loop)
-    loop.close()
-
-
 @pytest.fixture
-def run(qapp, between):
+def run(qapp):
     """Runs a coroutine on Qt's event loop, at most a minute or so many seconds."""
-    end(between)
+    end(BETWEEN)
+    asyncio.set_event_loop(BETWEEN)
     gc.disable()  # as in the application: see garbage.py
     qapp.setQuitOnLastWindowClosed(False)  # a window that an earlier test left open would end the loop
     with QEventLoop(qapp) as loop:
