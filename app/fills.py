@@ -18,6 +18,7 @@ from palimpsest.app.session import FillSession, Verdict, around
 from palimpsest.app.settings import Settings
 from palimpsest.app.span import Span
 from palimpsest.app.statusbar import StatusBar
+from palimpsest.app.thumbnail import Thumbnail
 from palimpsest.engine import Event, Failed, Fill, Options
 
 STRONGER = 0.25  # of the text, by which a change is made bigger or smaller at a time
@@ -100,6 +101,7 @@ class Fills(QObject):
 
         form = "markdown" if page.editor.language == "markdown" else "auto"
         session.start(self._reader.bridge(pictures, form, self._bridge, tell))
+        self.changed.connect(Thumbnail(page.editor, session, pictures[0]).follow)
         self.changed.emit()
 
     # Steering

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 from conftest import until
 from palimpsest.app.editor import pictures
 from palimpsest.app.reading import _written
+from palimpsest.app.thumbnail import MOST, Thumbnail
 from palimpsest.engine import Part, Transcript
 from palimpsest.engine.textlines import Marked
 
@@ -71,6 +72,34 @@ def test_a_dropped_picture_is_a_draft_where_it_was_dropped(window, editor, pictu
     window.fills.keep()
     assert editor.text() == BEFORE + WORDS + AFTER
     editor.undo()
+    assert editor.text() == BEFORE + AFTER
+
+
+@pytest.mark.parametrize("pasted", [False, True])
+def test_the_picture_is_seen_while_it_is_read(window, editor, tmp_path, run, pasted):
+    printed.code(random.Random(0), lines=40).picture.save(tmp_path / "long.png")
+    picture = QImage(str(tmp_path / "long.png")) if pasted else tmp_path / "long.png"
+
+    async def story():
+        window.fills.read(window.page, [picture])
+        (seen,) = editor.findChildren(Thumbnail)
+        await until(seen.isVisible)
+        assert seen.pixmap().height() <= MOST.height()
+        assert seen.geometry().top() > editor.cursorRect().top()
+        await until(lambda: not editor.findChildren(Thumbnail))
+        window.fills.drop()
+
+    run(story())
+
+
+def test_what_qt_cannot_decode_is_read_unseen(window, editor, tmp_path, run):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+
+    async def story():
+        window.fills.read(window.page, [tmp_path / "broken.png"])
+        await until(lambda: not window.fills.filling and not editor.findChildren(Thumbnail))
+
+    run(story())
     assert editor.text() == BEFORE + AFTER
 
 
