@@ -55,14 +55,14 @@ class Answer:
         new, holes, pins = iter(written), [], []
         for old, kept, ranges in zip(self.holes, self.pins, stretches, strict=True):
             text, settled, moved, at = "", (), [], 0
-            for start, end in (*ranges, (len(old.text), len(old.text))):
+            for number, (start, end) in enumerate((*ranges, (len(old.text), len(old.text)))):
                 moved += [
                     (first - at + len(text), last - at + len(text))
                     for first, last in kept
                     if at <= first and last <= start
                 ]
                 text, settled = text + old.text[at:start], (*settled, *old.settled[at:start])
-                if (start, end) in ranges:
+                if number < len(ranges):
                     one = next(new)
                     text, settled = text + one.text, (*settled, *one.settled)
                 at = end

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import threading
+from importlib.metadata import version
 from pathlib import Path
 
 from palimpsest.app import fill, ocr, resume, settings
@@ -48,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--wait", action="store_true", help="return when the files are closed, as for $EDITOR")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help=fill.MODEL)
     parser.add_argument("--precision", choices=PRECISIONS, help=fill.PRECISION)
+    parser.add_argument("--version", action="version", version=f"Palimpsest {version('palimpsest')}")
     return edit(parser.parse_args(arguments))
 
 

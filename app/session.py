@@ -92,8 +92,9 @@ class FillSession:
         self._putting = False
         self._starts = [span.start for span in self.spans]
         self._steps = document.availableUndoSteps()
-        document.contentsChange.connect(self._text_changed)
-        document.contentsChanged.connect(layer.refresh)
+        self._changes: list[tuple[int, int]] = []  # where the text was changed since it was last at rest, and what went
+        document.contentsChange.connect(self._note)
+        document.contentsChanged.connect(self._text_changed)
 
     @property
     def last(self) -> Event | None:
@@ -152,8 +153,8 @@ class FillSession:
         if self._verdict:
             return
         self._verdict = verdict if self.done else Verdict.DROP
-        self._document.contentsChange.disconnect(self._text_changed)
-        self._document.contentsChanged.disconnect(self._layer.refresh)
+        self._document.contentsChange.disconnect(self._note)
+        self._document.contentsChanged.disconnect(self._text_changed)
         self._halt()
         self._layer.clear()
         if self.kept:
@@ -430,18 +431,23 @@ class FillSession:
         cursor.endEditBlock()
         self._putting = False
 
-    def _text_changed(self, position: int, removed: int, _added: int) -> None:
+    def _note(self, position: int, removed: int, _added: int) -> None:
+        """Nothing more: the editor has yet to lay out the change."""
+        self._changes.append((position, removed))
+
+    def _text_changed(self) -> None:
+        changes, self._changes = self._changes, []
         steps, self._steps = self._steps, self._document.availableUndoSteps()
         starts, self._starts = self._starts, [span.start for span in self.spans]
-        if self._putting:
-            return
-        # An empty hole's text cannot show that; new colours are told as a change too, but none that can be undone.
-        empty = [start for start, text in zip(starts, self._standing, strict=True) if not text]
-        swallowed = steps != self._steps and any(position < start < position + removed for start in empty)
-        texts = self._texts()
-        meet = any(one.end >= other.start for one, other in pairwise(self.spans))  # whose would a text between be?
-        if swallowed or meet or texts not in self._seen:
-            self.finish(Verdict.DROP)
-        elif texts != self._standing:
-            self._standing = texts
-            self._display()
+        if changes and not self._putting:
+            # An empty hole's text cannot show that; new colours are told as a change too, but none that can be undone.
+            empty = [start for start, text in zip(starts, self._standing, strict=True) if not text]
+            gone = [start for start in empty for at, removed in changes if at < start < at + removed]
+            texts = self._texts()
+            meet = any(one.end >= other.start for one, other in pairwise(self.spans))  # whose would a text between be?
+            if (gone and steps != self._steps) or meet or texts not in self._seen:
+                return self.finish(Verdict.DROP)
+            if texts != self._standing:
+                self._standing = texts
+                self._display()
+        self._layer.refresh()

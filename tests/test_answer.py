@@ -33,3 +33,8 @@ def test_nothing_may_take_the_place_of_a_word():
     new = answer().with_text(0, (3, 7), "")
     assert new.texts[0] == "one three"
     assert new.pins == ((), ())
+
+
+def test_text_is_put_where_nothing_stands():
+    assert answer().with_text(0, (13, 13), " four").texts[0] == "one two three four"
+    assert Answer.of([certain("")]).with_text(0, (0, 0), "one").texts == ("one",)
