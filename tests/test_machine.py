@@ -6,6 +6,7 @@ the text is what a string would be. As long as the bar asks for:
 
 import asyncio
 import functools
+import gc
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -258,6 +259,7 @@ def test_a_window_does_what_a_string_would(machine, run):
 
     async def story():
         Machine.loop = asyncio.get_running_loop()
+        gc.collect()  # Hypothesis does so when it begins, on its thread, where nothing of Qt may end
         await asyncio.to_thread(run_state_machine_as_test, machine, settings=chosen)
 
     run(story(), max(60, STEPS))
