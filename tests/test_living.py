@@ -91,7 +91,7 @@ def test_saving_writes_the_text_and_leaves_the_draft(window, run, moment):
 
 
 @moments
-def test_the_draft_is_no_text_for_searching_copying_and_counting(window, run, qtbot, moment):
+def test_the_draft_is_no_text_for_searching_copying_and_counting(window, run, moment):
     async def story():
         await drafted(window, moment)
         draft = window.editor.drafts.shown
@@ -217,9 +217,11 @@ def test_sleeping_changes_nothing():
     command = [sys.executable, "-c", code, "fill", str(REAL_FILE), "--at", "151", "--seed", "3", "--drafts"]
     awake = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
         begun = process.stdout.readline()
         os.kill(process.pid, signal.SIGSTOP)
         state = os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        assert state
         assert state.si_code == os.CLD_STOPPED
         os.kill(process.pid, signal.SIGCONT)
         slept = begun + process.stdout.read()

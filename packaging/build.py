@@ -1,0 +1,125 @@
+"""Builds what people install: ``python packaging/build.py deb`` (or ``run``, for people without root).
+
+Needs Debian 12 or later with dpkg-deb, binutils and xz-utils; the rest it fetches into ``build/``. What was built lies
+in ``dist/``.
+"""
+
+import argparse
+import gzip
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import venv
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+BUILD, DIST = ROOT / "build", ROOT / "dist"
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+TOOL = "pyinstaller>=6.22,<7"
+STRIPPED = ("libtorch_cpu.so", "libtorch_python.so", "libpython3*")  # others break when stripped, as OpenBLAS does
+SOURCES = ("experts.py", "linear.py", "sampler.py")  # of kernels: Triton reads them, so they must be there as text
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("target", choices=TARGETS)
+    made = TARGETS[parser.parse_args().target](bundle())
+    print(f"{made.relative_to(ROOT)}: {made.stat().st_size / 1e6:.0f} MB")
+    return 0
+
+
+def bundle() -> Path:
+    """The folder with the program and all it needs."""
+    python = BUILD / "venv" / "bin" / "python"
+    if not python.exists():
+        venv.create(BUILD / "venv", with_pip=True)
+    # Not editable: PyInstaller does not follow the finder of an editable one.
+    run(python, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", ROOT)
+    run(python, "-m", "pip", "install", "--quiet", ROOT, TOOL)
+    options = ("--noconfirm", "--log-level", "WARN", "--distpath", BUILD / "bundle", "--workpath", BUILD / "work")
+    run(python, "-m", "PyInstaller", *options, HERE / "palimpsest.spec")
+    folder = BUILD / "bundle" / "palimpsest"
+    for library in (found for name in STRIPPED for found in folder.rglob(name)):
+        run("strip", "--strip-unneeded", library)
+    check(folder)
+    return folder
+
+
+def check(folder: Path) -> None:
+    """Refuse a bundle that would not run elsewhere. Raises SystemExit."""
+    wrong = [f"{link} leads nowhere" for link in folder.rglob("*") if link.is_symlink() and not link.exists()]
+    kernels = folder / "_internal" / "palimpsest" / "engine" / "kernels"
+    wrong += [f"{kernels / name} is missing" for name in SOURCES if not (kernels / name).exists()]
+    if wrong:
+        raise SystemExit("\n".join(wrong))
+
+
+def deb(folder: Path) -> Path:
+    """A package for Debian 12 and later."""
+    tree = BUILD / "deb"
+    shutil.rmtree(tree, ignore_errors=True)
+    shutil.copytree(folder, tree / "usr" / "lib" / "palimpsest", symlinks=True)
+    share(tree / "usr")
+    (tree / "usr" / "bin").mkdir()
+    (tree / "usr" / "bin" / "palimpsest").symlink_to("../lib/palimpsest/palimpsest")
+    size = sum(file.lstat().st_size for file in tree.rglob("*") if not file.is_dir()) // 1024
+    (tree / "DEBIAN").mkdir()
+    control = (HERE / "debian" / "control").read_text().format(version=VERSION, size=size)
+    (tree / "DEBIAN" / "control").write_text(control)
+    made = DIST / f"palimpsest_{VERSION}_amd64.deb"
+    DIST.mkdir(exist_ok=True)
+    run("dpkg-deb", "--root-owner-group", "-Zxz", "-z6", "--threads-max=2", "--build", tree, made)
+    return made
+
+
+def share(usr: Path) -> None:
+    """What tells a desktop about the program, below ``usr``."""
+    places = {
+        "palimpsest.desktop": "share/applications",
+        "palimpsest.metainfo.xml": "share/metainfo",
+        "copyright": "share/doc/palimpsest",
+    }
+    for name, place in places.items():
+        (usr / place).mkdir(parents=True, exist_ok=True)
+        shutil.copy(HERE / "debian" / name, usr / place)
+    icons = usr / "share" / "icons" / "hicolor" / "scalable" / "apps"
+    icons.mkdir(parents=True)
+    shutil.copy(ROOT / "resources" / "icons" / "palimpsest.svg", icons)
+    packed(ROOT / "CHANGELOG.md", usr / "share" / "doc" / "palimpsest" / "changelog.gz")
+    packed(HERE / "debian" / "palimpsest.1", usr / "share" / "man" / "man1" / "palimpsest.1.gz")
+
+
+def packed(file: Path, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(gzip.compress(file.read_bytes(), mtime=0))
+
+
+def without_root(folder: Path) -> Path:
+    """A script that unpacks itself into ``~/.local``."""
+    tree = BUILD / "run"
+    shutil.rmtree(tree, ignore_errors=True)
+    shutil.copytree(folder, tree / "lib" / "palimpsest", symlinks=True)
+    share(tree)
+    DIST.mkdir(exist_ok=True)
+    made = DIST / f"palimpsest-{VERSION}-x86_64.run"
+    archive = BUILD / "run.tar.xz"
+    run("tar", "--create", "--xz", "--file", archive, "--owner=0", "--group=0", "--directory", tree, ".")
+    with made.open("wb") as file:
+        file.write((HERE / "debian" / "unpack.sh").read_bytes())
+        with archive.open("rb") as data:
+            shutil.copyfileobj(data, file)
+    made.chmod(0o755)
+    return made
+
+
+def run(*command: object) -> None:
+    subprocess.run([str(part) for part in command], check=True, env=os.environ | {"XZ_DEFAULTS": "--threads=2"})
+
+
+TARGETS = {"deb": deb, "run": without_root}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Palimpsest for people without root: unpacks what stands behind the last line into ~/.local.
+# --remove takes it away again; what you wrote, and your preferences, stay.
+set -eu
+prefix="${PREFIX:-$HOME/.local}"
+if [ "${1:-}" = "--remove" ]; then
+    rm -rf "$prefix/lib/palimpsest" "$prefix/share/doc/palimpsest"
+    rm -f "$prefix/bin/palimpsest" "$prefix/share/applications/palimpsest.desktop" \
+        "$prefix/share/metainfo/palimpsest.metainfo.xml" "$prefix/share/man/man1/palimpsest.1.gz" \
+        "$prefix/share/icons/hicolor/scalable/apps/palimpsest.svg"
+    echo "Palimpsest is removed from $prefix."
+    exit 0
+fi
+mkdir -p "$prefix/bin"
+free=$(df -Pk "$prefix" | awk 'NR==2 {print $4}')
+if [ "$free" -lt 900000 ]; then
+    echo "Palimpsest needs 900 MB in $prefix, and only $((free / 1024)) MB are free: make room, or choose another place with PREFIX=... $0" >&2
+    exit 1
+fi
+rm -rf "$prefix/lib/palimpsest.new"
+mkdir -p "$prefix/lib/palimpsest.new"
+trap 'rm -rf "$prefix/lib/palimpsest.new"' EXIT
+line=$(awk '/^__ARCHIVE__$/ {print NR + 1; exit}' "$0")
+tail -n +"$line" "$0" | tar --extract --xz --directory "$prefix/lib/palimpsest.new"
+rm -rf "$prefix/lib/palimpsest"
+mv "$prefix/lib/palimpsest.new/lib/palimpsest" "$prefix/lib/palimpsest"
+cp -R "$prefix/lib/palimpsest.new/share" "$prefix/"
+ln -sfn ../lib/palimpsest/palimpsest "$prefix/bin/palimpsest"
+sed -i "s|^Exec=palimpsest|Exec=\"$prefix/bin/palimpsest\"|" "$prefix/share/applications/palimpsest.desktop"
+echo "Palimpsest is installed; start it from the menu or as $prefix/bin/palimpsest. To remove it: $0 --remove"
+exit 0
+__ARCHIVE__

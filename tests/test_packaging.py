@@ -1,0 +1,64 @@
+"""What the packages promise, as far as it can be checked without building one."""
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import tomllib
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from palimpsest.app.screen import NEEDED, NEEDED_X11
+
+ROOT = Path(__file__).parent.parent
+DEBIAN = ROOT / "packaging" / "debian"
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+
+def test_the_package_depends_on_what_qt_needs():
+    (depends,) = re.findall(r"^Depends: (.*)$", (DEBIAN / "control").read_text(), re.MULTILINE)
+    names = {name.split()[0] for name in re.split(r"[,|]\s*", depends)}
+    assert names >= {*NEEDED.values(), *NEEDED_X11.values()}
+
+
+def test_the_newest_release_is_this_version():
+    releases = ElementTree.parse(DEBIAN / "palimpsest.metainfo.xml").findall("releases/release")
+    assert releases[0].get("version") == VERSION
+    assert f"## {VERSION}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_manual_knows_all_that_can_be_run():
+    manual = (DEBIAN / "palimpsest.1").read_text().replace("\\-", "-")
+    for word in ("fill", "ocr", "doctor", "--wait", "--model", "--version"):
+        assert word in manual
+
+
+@pytest.mark.skipif(not shutil.which("xz"), reason="the archive is unpacked by xz")
+def test_the_script_for_people_without_root_installs_and_removes(tmp_path):
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:xz") as archive:
+        for name, text in {
+            "lib/palimpsest/palimpsest": "#!/bin/sh\necho it runs\n",
+            "share/applications/palimpsest.desktop": (DEBIAN / "palimpsest.desktop").read_text(),
+        }.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(text.encode()), 0o755
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    script, prefix = tmp_path / "palimpsest.run", tmp_path / "a place"
+    script.write_bytes((DEBIAN / "unpack.sh").read_bytes() + data.getvalue())
+
+    def run(*arguments):
+        environment = os.environ | {"PREFIX": str(prefix), "HOME": str(tmp_path)}
+        return subprocess.run(["sh", script, *arguments], env=environment, capture_output=True, text=True, check=True)
+
+    for _ in range(2):  # over an older one too
+        assert "is installed" in run().stdout
+        assert subprocess.check_output(prefix / "bin" / "palimpsest", text=True) == "it runs\n"
+    assert f'Exec="{prefix}/bin/palimpsest" %F' in (prefix / "share/applications/palimpsest.desktop").read_text()
+    (prefix / "share" / "mine").write_text("of the user")
+    assert "is removed" in run("--remove").stdout
+    assert [file for file in prefix.rglob("*") if not file.is_dir()] == [prefix / "share" / "mine"]
