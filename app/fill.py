@@ -14,13 +14,17 @@ from itertools import pairwise
 from pathlib import Path
 
 from palimpsest.app.document import DocumentError, load, save
-from palimpsest.engine import PRECISIONS, Done, Fill, Hole, Options, Progress, open_backend, sentence
+from palimpsest.engine import PRECISIONS, Backend, Done, Fill, Hole, Options, Progress, open_backend, sentence
 
 log = logging.getLogger(__name__)
 
 
 SETTINGS = ("t_min", "t_max", "entropy_bound", "confidence")  # of the sampler, by the names of Options
 MODEL = "a checkpoint; by default the shipped mini model"
+SERVER = (
+    "have an OpenAI-compatible server fill, as vLLM or llama.cpp; --model is then a name it knows, and the environment's "
+    "PALIMPSEST_API_KEY its key. The text around the hole is sent there"
+)
 PRECISION = "how the weights are kept; by default the most exact way that fits the GPU, on a CPU as they are"
 
 
@@ -62,8 +66,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same text on one machine")
     parser.add_argument("--drafts", action="store_true", help="print all that is told as lines of JSON")
     parser.add_argument("--write", action="store_true", help="write the file instead of printing the text")
-    parser.add_argument("--model", type=Path, metavar="FOLDER", help=MODEL)
+    add_backend_arguments(parser)
+
+
+def add_backend_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which model is to fill."""
+    parser.add_argument("--model", metavar="FOLDER", help=MODEL)
     parser.add_argument("--precision", choices=PRECISIONS, help=PRECISION)
+    parser.add_argument("--server", metavar="URL", help=SERVER)
+
+
+def backend_of(args: argparse.Namespace) -> Backend:
+    """What ``add_backend_arguments`` was told, not yet loaded."""
+    if args.server:
+        return open_backend("remote", server=args.server, model=args.model, key=os.environ.get("PALIMPSEST_API_KEY"))
+    return open_backend(checkpoint=args.model, precision=args.precision)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -110,7 +127,7 @@ def _fill(args: argparse.Namespace) -> int:
         ),
     )
     done = None
-    with closing(open_backend(checkpoint=args.model, precision=args.precision)) as backend:
+    with closing(backend_of(args)) as backend:
         backend.load()
         for event in backend.fill(fill):
             if args.drafts:

@@ -14,7 +14,7 @@ from pathlib import Path
 from palimpsest.app import fill, ocr, resume, settings
 from palimpsest.app.resume import Place
 from palimpsest.app.screen import missing
-from palimpsest.engine import PRECISIONS, Backend, EngineError, examine
+from palimpsest.engine import Backend, EngineError, examine
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     files = "or a folder to work on; - is the standard input"
     parser.add_argument("files", type=_place, nargs="*", metavar="FILE[:LINE[:COL]]", help=files)
     parser.add_argument("--wait", action="store_true", help="return when the files are closed, as for $EDITOR")
-    parser.add_argument("--model", type=Path, metavar="FOLDER", help=fill.MODEL)
-    parser.add_argument("--precision", choices=PRECISIONS, help=fill.PRECISION)
+    fill.add_backend_arguments(parser)
     parser.add_argument("--version", action="version", version=f"Palimpsest {version('palimpsest')}")
     return edit(parser.parse_args(arguments))
 
@@ -81,7 +80,6 @@ def edit(args: argparse.Namespace) -> int:
     from palimpsest.app.style import Style
     from palimpsest.app.theme import load_fonts
     from palimpsest.app.window import Window
-    from palimpsest.engine import open_backend
 
     app = QApplication([])
     app.setApplicationName("palimpsest")
@@ -97,7 +95,7 @@ def edit(args: argparse.Namespace) -> int:
 
         def opened() -> Backend:
             painted.wait()
-            return open_backend(checkpoint=args.model, precision=args.precision)
+            return fill.backend_of(args)
 
         bridge = EngineBridge(opened)
         bridge.loaded.connect(lambda _event: gc.freeze())  # torch's hundred thousand objects never become garbage

@@ -2,7 +2,7 @@
 
 from palimpsest.engine.backend import Backend, examine, open_backend
 from palimpsest.engine.engine import LOADING, Engine
-from palimpsest.engine.errors import CheckpointError, EngineError, PictureError, RequestError, sentence
+from palimpsest.engine.errors import CheckpointError, EngineError, PictureError, RequestError, ServerError, sentence
 from palimpsest.engine.request import (
     PRECISIONS,
     Alternative,
@@ -50,6 +50,7 @@ __all__ = [
     "Reading",
     "Ready",
     "RequestError",
+    "ServerError",
     "Stopped",
     "Thought",
     "Transcriber",

@@ -31,7 +31,10 @@ class Backend(Protocol):
         ...
 
 
-_BACKENDS = {"local": ("palimpsest.engine.local", "LocalBackend")}
+_BACKENDS = {
+    "local": ("palimpsest.engine.local", "LocalBackend"),
+    "remote": ("palimpsest.engine.remote", "RemoteBackend"),
+}
 
 
 def open_backend(name: str = "local", **arguments) -> Backend:

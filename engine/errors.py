@@ -22,3 +22,7 @@ class RequestError(EngineError):
 
 class PictureError(EngineError):
     """A picture cannot be read: not one, damaged, locked, or larger than is safe."""
+
+
+class ServerError(EngineError):
+    """A server cannot be reached, refuses, or answers with what is no answer."""
