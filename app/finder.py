@@ -26,6 +26,7 @@ from palimpsest.app.announce import announce
 from palimpsest.app.bar import Bar
 from palimpsest.app.find import LOOK, query_toggles
 from palimpsest.app.grep import Hit, Searched, grep
+from palimpsest.app.icons import icon
 from palimpsest.app.search import Query, SearchError
 from palimpsest.app.tasks import portion, started
 
@@ -58,7 +59,9 @@ class Finder(Bar):
         self.case, self.word, self.expression = query_toggles(self)
         self.told.setWordWrap(True)
         self._end = QToolButton()
-        self._end.setText("Stop")
+        self._end.setIcon(icon("stop"))
+        self._end.setAccessibleName("Stop")
+        self._end.setToolTip("Stop")
         self._end.setEnabled(False)
         self.results.setAccessibleName("Found")
         self.results.setHeaderHidden(True)
@@ -67,6 +70,7 @@ class Finder(Bar):
         self.results.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.results.header().setStretchLastSection(False)
         self.results.header().setResizeContentsPrecision(AT_ONCE)
+        self._file = icon("file")
         self._fixed = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
         self.results.setItemDelegate(_Emphasis(self.results))
         row, column = QHBoxLayout(), QVBoxLayout(self)
@@ -146,6 +150,7 @@ class Finder(Bar):
 
     async def _add(self, number: int, root: Path, name: str, hits: list[Hit]) -> None:
         item = QTreeWidgetItem([f"{name}  ({len(hits)})"])
+        item.setIcon(0, self._file)
         item.setData(0, FILE, root / name)
         self.results.addTopLevelItem(item)
         item.setExpanded(True)

@@ -75,6 +75,7 @@ def edit(args: argparse.Namespace) -> int:
 
     from palimpsest.app.bridge import EngineBridge
     from palimpsest.app.garbage import Collector
+    from palimpsest.app.icons import application_icon
     from palimpsest.app.instance import Instance, hand_over
     from palimpsest.app.style import Style
     from palimpsest.app.theme import load_fonts
@@ -84,6 +85,8 @@ def edit(args: argparse.Namespace) -> int:
     app = QApplication([])
     app.setApplicationName("palimpsest")
     app.setApplicationDisplayName("Palimpsest")
+    app.setDesktopFileName("palimpsest")
+    app.setWindowIcon(application_icon())
     app.setStyle(Style())
     typed = sys.stdin.read() if STDIN in args.files else ""
     places = [place for place in args.files if place != STDIN]
