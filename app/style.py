@@ -53,6 +53,9 @@ class Style(QProxyStyle):
     ) -> None:
         if element == QStyle.PrimitiveElement.PE_IndicatorTabClose:
             _close(option, painter)
+        elif element == QStyle.PrimitiveElement.PE_FrameMenu:
+            painter.setPen(option.palette.color(QPalette.ColorRole.Mid))  # Fusion's own is not seen in the dark
+            painter.drawRect(option.rect.adjusted(0, 0, -1, -1))
         else:
             super().drawPrimitive(element, option, painter, widget)
 

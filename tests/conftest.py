@@ -22,6 +22,7 @@ from qasync import QEventLoop
 from tokenizers import Tokenizer
 from transformers import DiffusionGemmaForBlockDiffusion
 
+from palimpsest.app import tasks
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.pages import Pages
 from palimpsest.app.window import Window
@@ -128,6 +129,7 @@ async def cancelled():
 def run(qapp):
     """Runs a coroutine on Qt's event loop, at most a minute or so many seconds."""
     gc.disable()  # as in the application: see garbage.py
+    tasks._running.clear()  # of what a timer began when the loop before had ended
     qapp.setQuitOnLastWindowClosed(False)  # a window that an earlier test left open would end the loop
     with QEventLoop(qapp) as loop:
         yield lambda coroutine, seconds=60: loop.run_until_complete(asyncio.wait_for(coroutine, seconds))
