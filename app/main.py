@@ -69,7 +69,6 @@ def edit(args: argparse.Namespace) -> int:
         print(f"palimpsest: {reason}", file=sys.stderr)
         return 1
 
-    from PySide6.QtCore import QByteArray
     from PySide6.QtWidgets import QApplication
     from qasync import QEventLoop
 
@@ -108,7 +107,7 @@ def edit(args: argparse.Namespace) -> int:
         window.statusBar().showMessage(wrong)
         sys.excepthook = lambda kind, error, trace: _report(window, kind, error, trace)
         desk = resume.load()
-        window.restoreGeometry(QByteArray.fromBase64(desk.geometry.encode()))
+        window.arrange(desk)
         instance = Instance(window.pages)
         loop.call_soon(window.pages.begin, desk, places, typed)
         window.painting.connect(lambda: loop.call_soon(painted.set))
