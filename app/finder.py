@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from time import monotonic
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, Qt, Signal
 from PySide6.QtGui import QFontDatabase, QHideEvent, QKeyEvent, QPainter
@@ -31,7 +32,8 @@ from palimpsest.app.search import Query, SearchError
 from palimpsest.app.tasks import portion, started
 
 MOST = 5_000  # places that are listed
-AT_ONCE = 50  # that are added before the window lives on
+AT_ONCE = 50  # that are added without a look at the clock
+SLICE = 0.008  # seconds of adding, between which the window lives and is painted
 BEFORE, SHOWN = 60, 240  # characters of a long line: before what was found, and in all
 FILE, HIT, PLACE = range(Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 3)
 
@@ -51,6 +53,7 @@ class Finder(Bar):
         super().__init__(parent)
         self._root, self._unsaved = root, unsaved
         self._searches = 0
+        self._until = 0.0
         self._turn = asyncio.Lock()
         self.wanted, self.told, self.results = QLineEdit(), QLabel(), QTreeWidget()
         self.wanted.setPlaceholderText("find in the folder; Return begins")
@@ -156,9 +159,11 @@ class Finder(Bar):
         item.setExpanded(True)
         for first in range(0, len(hits), AT_ONCE):
             item.addChildren([self._row(hit) for hit in hits[first : first + AT_ONCE]])
-            await asyncio.sleep(0)  # keys that wait come first
-            if number != self._searches:
-                return
+            if monotonic() > self._until:
+                await asyncio.sleep(0)  # keys that wait come first
+                self._until = monotonic() + SLICE
+                if number != self._searches:
+                    return
 
     def _row(self, hit: Hit) -> QTreeWidgetItem:
         text, start, end = _row(hit)
