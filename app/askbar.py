@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from palimpsest.app.bar import Bar
+from palimpsest.app.icons import icon
 from palimpsest.engine import Options
 
 WIDTH = 560  # pixels
@@ -36,6 +37,7 @@ class AskBar(Bar):
         self._options = Options()
         self.field = _Field(placeholderText="what should change? ↓ offers some", clearButtonEnabled=True)
         self.field.setAccessibleName("Instruction")
+        self.field.addAction(icon("rewrite"), QLineEdit.ActionPosition.LeadingPosition)
         self.field.returnPressed.connect(self._send)
         self._offered = QStringListModel(self)
         self.field.offer(self._offered)

@@ -2,8 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
-from PySide6.QtGui import QPalette
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
+
+from palimpsest.app.icons import icon
+
+SIGN = 16  # pixels
 
 
 class Banner(QFrame):
@@ -18,6 +22,7 @@ class Banner(QFrame):
         self._message.setWordWrap(True)
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(8, 4, 8, 4)
+        self._row.addWidget(_Sign())
         self._row.addWidget(self._message, 1)
         self._buttons: list[QPushButton] = []
         self.hide()
@@ -45,3 +50,15 @@ class Banner(QFrame):
         self._message.setText(message)
         self.setAccessibleName(message)
         self.show()
+
+
+class _Sign(QWidget):
+    """What catches the eye."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedSize(SIGN, SIGN)
+        self._icon = icon("notice")
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        self._icon.paint(QPainter(self), self.rect())

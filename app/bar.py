@@ -4,6 +4,8 @@ from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QToolButton, QWidget
 
+from palimpsest.app.icons import icon
+
 
 class Bar(QWidget):
     """Hidden until opened; Esc closes it."""
@@ -37,9 +39,9 @@ class Bar(QWidget):
 class Toggle(QToolButton):
     """A button of a bar that is on or off; its keys are heard while the bar has the keys."""
 
-    def __init__(self, bar: Bar, text: str, name: str, keys: str):
+    def __init__(self, bar: Bar, drawing: str, name: str, keys: str):
         super().__init__(bar)
-        self.setText(text)
+        self.setIcon(icon(drawing))
         self.setCheckable(True)
         self.setAccessibleName(name)
         self.setToolTip(f"{name} ({keys})")

@@ -12,6 +12,7 @@ from shiboken6 import isValid
 from palimpsest.app.announce import announce
 from palimpsest.app.bar import Bar, Toggle
 from palimpsest.app.editor import Editor
+from palimpsest.app.icons import icon
 from palimpsest.app.search import MOST, Found, Query, SearchError
 from palimpsest.app.span import Span
 from palimpsest.app.tasks import started
@@ -36,17 +37,21 @@ class FindBar(Bar):
         self.instead.setAccessibleName("Replace with")
         self.told = QLabel()
         self.case, self.word, self.expression = query_toggles(self)
-        self.selection = Toggle(self, "[ ]", "In the selection only", "Alt+S")
+        self.selection = Toggle(self, "selection", "In the selection only", "Alt+S")
         self._one, self._all = QPushButton(), QPushButton()
         before, after, close = QToolButton(), QToolButton(), QToolButton()
-        for button, sign, name, do in (
-            (before, "↑", "Find the one before", self.previous),
-            (after, "↓", "Find the next", self.next),
-            (close, "✕", "Close", self.shut),
-            (self._one, "Replace", "Replace this one", self.replace),
-            (self._all, "Replace all", "Replace all as one undo step", self.replace_all),
+        before.setIcon(icon("up"))
+        after.setIcon(icon("down"))
+        close.setIcon(icon("close"))
+        self._one.setText("Replace")
+        self._all.setText("Replace all")
+        for button, name, do in (
+            (before, "Find the one before", self.previous),
+            (after, "Find the next", self.next),
+            (close, "Close", self.shut),
+            (self._one, "Replace this one", self.replace),
+            (self._all, "Replace all as one undo step", self.replace_all),
         ):
-            button.setText(sign)
             button.setAccessibleName(name)
             button.setToolTip(name)
             button.clicked.connect(lambda _checked=False, do=do: do())
@@ -212,9 +217,9 @@ class FindBar(Bar):
 def query_toggles(bar: Bar) -> tuple[Toggle, Toggle, Toggle]:
     """What a query can ask for: upper and lower case, whole words, a regular expression."""
     return (
-        Toggle(bar, "Aa", "Match upper and lower case", "Alt+C"),
-        Toggle(bar, "ab|", "Whole words", "Alt+W"),
-        Toggle(bar, ".*", "Regular expression", "Alt+X"),
+        Toggle(bar, "case", "Match upper and lower case", "Alt+C"),
+        Toggle(bar, "word", "Whole words", "Alt+W"),
+        Toggle(bar, "expression", "Regular expression", "Alt+X"),
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from time import monotonic
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, Qt, Signal
 from PySide6.QtGui import QFontDatabase, QHideEvent, QKeyEvent, QPainter
@@ -26,11 +27,13 @@ from palimpsest.app.announce import announce
 from palimpsest.app.bar import Bar
 from palimpsest.app.find import LOOK, query_toggles
 from palimpsest.app.grep import Hit, Searched, grep
+from palimpsest.app.icons import icon
 from palimpsest.app.search import Query, SearchError
 from palimpsest.app.tasks import portion, started
 
 MOST = 5_000  # places that are listed
-AT_ONCE = 50  # that are added before the window lives on
+AT_ONCE = 50  # that are added without a look at the clock
+SLICE = 0.008  # seconds of adding, between which the window lives and is painted
 BEFORE, SHOWN = 60, 240  # characters of a long line: before what was found, and in all
 FILE, HIT, PLACE = range(Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 3)
 
@@ -50,6 +53,7 @@ class Finder(Bar):
         super().__init__(parent)
         self._root, self._unsaved = root, unsaved
         self._searches = 0
+        self._until = 0.0
         self._turn = asyncio.Lock()
         self.wanted, self.told, self.results = QLineEdit(), QLabel(), QTreeWidget()
         self.wanted.setPlaceholderText("find in the folder; Return begins")
@@ -58,7 +62,9 @@ class Finder(Bar):
         self.case, self.word, self.expression = query_toggles(self)
         self.told.setWordWrap(True)
         self._end = QToolButton()
-        self._end.setText("Stop")
+        self._end.setIcon(icon("stop"))
+        self._end.setAccessibleName("Stop")
+        self._end.setToolTip("Stop")
         self._end.setEnabled(False)
         self.results.setAccessibleName("Found")
         self.results.setHeaderHidden(True)
@@ -67,6 +73,7 @@ class Finder(Bar):
         self.results.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.results.header().setStretchLastSection(False)
         self.results.header().setResizeContentsPrecision(AT_ONCE)
+        self._file = icon("file")
         self._fixed = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
         self.results.setItemDelegate(_Emphasis(self.results))
         row, column = QHBoxLayout(), QVBoxLayout(self)
@@ -146,14 +153,17 @@ class Finder(Bar):
 
     async def _add(self, number: int, root: Path, name: str, hits: list[Hit]) -> None:
         item = QTreeWidgetItem([f"{name}  ({len(hits)})"])
+        item.setIcon(0, self._file)
         item.setData(0, FILE, root / name)
         self.results.addTopLevelItem(item)
         item.setExpanded(True)
         for first in range(0, len(hits), AT_ONCE):
             item.addChildren([self._row(hit) for hit in hits[first : first + AT_ONCE]])
-            await asyncio.sleep(0)  # keys that wait come first
-            if number != self._searches:
-                return
+            if monotonic() > self._until:
+                await asyncio.sleep(0)  # keys that wait come first
+                self._until = monotonic() + SLICE
+                if number != self._searches:
+                    return
 
     def _row(self, hit: Hit) -> QTreeWidgetItem:
         text, start, end = _row(hit)

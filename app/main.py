@@ -70,12 +70,12 @@ def edit(args: argparse.Namespace) -> int:
         print(f"palimpsest: {reason}", file=sys.stderr)
         return 1
 
-    from PySide6.QtCore import QByteArray
     from PySide6.QtWidgets import QApplication
     from qasync import QEventLoop
 
     from palimpsest.app.bridge import EngineBridge
     from palimpsest.app.garbage import Collector
+    from palimpsest.app.icons import application_icon
     from palimpsest.app.instance import Instance, hand_over
     from palimpsest.app.style import Style
     from palimpsest.app.theme import load_fonts
@@ -84,6 +84,8 @@ def edit(args: argparse.Namespace) -> int:
     app = QApplication([])
     app.setApplicationName("palimpsest")
     app.setApplicationDisplayName("Palimpsest")
+    app.setDesktopFileName("palimpsest")
+    app.setWindowIcon(application_icon())
     app.setStyle(Style())
     typed = sys.stdin.read() if STDIN in args.files else ""
     places = [place for place in args.files if place != STDIN]
@@ -105,7 +107,7 @@ def edit(args: argparse.Namespace) -> int:
         window.statusBar().showMessage(wrong)
         sys.excepthook = lambda kind, error, trace: _report(window, kind, error, trace)
         desk = resume.load()
-        window.restoreGeometry(QByteArray.fromBase64(desk.geometry.encode()))
+        window.arrange(desk)
         instance = Instance(window.pages)
         loop.call_soon(window.pages.begin, desk, places, typed)
         window.painting.connect(lambda: loop.call_soon(painted.set))

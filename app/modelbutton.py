@@ -1,9 +1,10 @@
 """The model in sight: what it is and where it runs; a click tells the rest."""
 
 import psutil
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
+from palimpsest.app.icons import icon
 from palimpsest.engine import Done, Ready
 
 GIGABYTE, MEGABYTE = 1 << 30, 1 << 20
@@ -20,6 +21,8 @@ class ModelButton(QToolButton):
         self._last: Done | None = None
         self.busy = False
         self.setText("Loading the model…")
+        self.setIcon(icon("model"))
+        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.setAutoRaise(True)
         self.setAccessibleName("Model")
         self.setToolTip("Model")

@@ -183,12 +183,12 @@ class Pages(Tabs):
         if not waiting and closed:
             closed()
 
-    def desk(self, geometry: str, folder: str = "") -> Desk:
+    def desk(self, geometry: str, folder: str = "", docks: str = "") -> Desk:
         """What is open now."""
         files = [page for page in self.all if page.path]
         front = files.index(self.page) if self.page in files else 0
         aside = sum(page in files for page in self.aside)
-        return Desk([page.place for page in files], front, geometry, folder, aside)
+        return Desk([page.place for page in files], front, geometry, folder, aside, docks)
 
     @started
     async def begin(self, desk: Desk, places: list[Place], typed: str) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 from typing import Any
+from unicodedata import bidirectional
 
-from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPalette, QTextBlock, QTextCharFormat, QTextLayout, QTextOption
 from PySide6.QtWidgets import QPlainTextEdit
 
@@ -173,6 +174,9 @@ def _lay_out(text: str, runs: list[Run], editor: QPlainTextEdit) -> list[QTextLa
     layouts, formats = [], _formats_by_line(runs)
     for line, looks in zip(text.split("\n"), formats, strict=True):
         layout = QTextLayout(line, editor.font(), editor.viewport())
+        # As the draft layout does with lines of the document: Qt itself would let all begin at the left.
+        from_right = wraps and _from_right(line)
+        option.setAlignment(Qt.AlignmentFlag.AlignRight if from_right else Qt.AlignmentFlag.AlignLeft)
         layout.setTextOption(option)
         layout.setFormats(looks)
         layout.beginLayout()
@@ -184,6 +188,12 @@ def _lay_out(text: str, runs: list[Run], editor: QPlainTextEdit) -> list[QTextLa
         layout.endLayout()
         layouts.append(layout)
     return layouts
+
+
+def _from_right(line: str) -> bool:
+    """Is the line read from the right? As its first letter is."""
+    first = next((kind for kind in map(bidirectional, line) if kind in ("L", "R", "AL")), "L")
+    return first != "L"
 
 
 def _formats_by_line(runs: list[Run]) -> list[list[QTextLayout.FormatRange]]:

@@ -5,16 +5,18 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import QAction, QIcon, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QStyle, QStyleOptionButton, QVBoxLayout, QWidget
 
 from palimpsest.app import recent
 from palimpsest.app.actions import name_of
 from palimpsest.app.editor import Editor
+from palimpsest.app.icons import icon
 from palimpsest.app.page import Page
 
 MOST = 6  # files
 WIDTH, PADDING = 520, 8  # pixels
+SIGN = 16  # pixels
 WAYS = {"File: Open": "Open a file…", "File: Open folder": "Open a folder…"}
 TRY = {
     "Fill: Fill in": "fills in what the text around the caret asks for",
@@ -26,8 +28,8 @@ TRY = {
 class Choice(QPushButton):
     """A row: what it does, and, fainter, at its right end something about it."""
 
-    def __init__(self, label: str, beside: str):
-        super().__init__(label)
+    def __init__(self, sign: QIcon, label: str, beside: str):
+        super().__init__(sign, label)
         self.setFlat(True)
         self.setAccessibleName(label)
         self.setAccessibleDescription(beside)
@@ -39,6 +41,8 @@ class Choice(QPushButton):
         palette, inside = self.palette(), self.rect().adjusted(PADDING, 0, -PADDING, 0)
         if self.hasFocus() or option.state & QStyle.StateFlag.State_MouseOver:
             painter.fillRect(self.rect(), palette.color(QPalette.ColorRole.Button))
+        self.icon().paint(painter, inside.left(), inside.center().y() - SIGN // 2 + 1, SIGN, SIGN)
+        inside.setLeft(inside.left() + SIGN + PADDING)
         painter.setPen(palette.color(QPalette.ColorRole.Link))
         middle = Qt.AlignmentFlag.AlignVCenter
         painter.drawText(inside, middle | Qt.AlignmentFlag.AlignLeft, self.text())
@@ -87,10 +91,11 @@ class Start(QFrame):
         if files:
             self._head("Opened lately")
         for path in files:
-            self._choose(path.name, _short(path.parent), partial(self.chosen.emit, path))
+            self._choose(icon("file"), path.name, _short(path.parent), partial(self.chosen.emit, path))
         self._head("Begin")
         for name, label in WAYS.items():
-            self._choose(label, self._keys(name), self._actions[name].trigger)
+            way = self._actions[name]
+            self._choose(way.icon(), label, self._keys(name), way.trigger)
         self._head("Or write, and try")
         for name, what in TRY.items():
             self._say(f"{self._keys(name)} {what}")
@@ -110,8 +115,8 @@ class Start(QFrame):
         self._column.addWidget(label)
         return label
 
-    def _choose(self, label: str, beside: str, do: Callable[[], object]) -> None:
-        choice = Choice(label, beside)
+    def _choose(self, sign: QIcon, label: str, beside: str, do: Callable[[], object]) -> None:
+        choice = Choice(sign, label, beside)
         choice.clicked.connect(lambda _checked: do())
         choice.installEventFilter(self)
         self.choices.append(choice)

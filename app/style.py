@@ -1,11 +1,18 @@
 """How widgets are drawn and measured: Fusion with air between rows, quiet close buttons, no icons on buttons."""
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QPainter, QPalette, QPen
+from PySide6.QtGui import QIcon, QPainter, QPalette, QPen
 from PySide6.QtWidgets import QProxyStyle, QStyle, QStyleHintReturn, QStyleOption, QWidget
+
+from palimpsest.app.icons import icon
 
 AIR = 6  # pixels more in a row's height
 CROSS = 0.22  # half of a cross, as a share of its button
+OURS = {
+    QStyle.StandardPixmap.SP_LineEditClearButton: "close",
+    QStyle.StandardPixmap.SP_TitleBarCloseButton: "close",
+    QStyle.StandardPixmap.SP_TitleBarNormalButton: "float",
+}
 
 
 class Style(QProxyStyle):
@@ -29,6 +36,14 @@ class Style(QProxyStyle):
             return 0
         return super().styleHint(hint, option, widget, returned)
 
+    def standardIcon(
+        self,
+        standard: QStyle.StandardPixmap,
+        option: QStyleOption | None = None,
+        widget: QWidget | None = None,
+    ) -> QIcon:
+        return icon(OURS[standard]) if standard in OURS else super().standardIcon(standard, option, widget)
+
     def drawPrimitive(
         self,
         element: QStyle.PrimitiveElement,
@@ -38,6 +53,9 @@ class Style(QProxyStyle):
     ) -> None:
         if element == QStyle.PrimitiveElement.PE_IndicatorTabClose:
             _close(option, painter)
+        elif element == QStyle.PrimitiveElement.PE_FrameMenu:
+            painter.setPen(option.palette.color(QPalette.ColorRole.Mid))  # Fusion's own is not seen in the dark
+            painter.drawRect(option.rect.adjusted(0, 0, -1, -1))
         else:
             super().drawPrimitive(element, option, painter, widget)
 

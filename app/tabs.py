@@ -1,7 +1,10 @@
 """Pages as tabs, in one group or in two side by side."""
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QApplication, QSplitter, QTabWidget, QWidget
+from collections.abc import Callable
+
+from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtGui import QGuiApplication, QMouseEvent
+from PySide6.QtWidgets import QApplication, QMenu, QSplitter, QTabBar, QTabWidget, QWidget
 
 from palimpsest.app.page import Page
 
@@ -68,13 +71,13 @@ class Tabs(QSplitter):
         self.show_page(pages[(pages.index(self.page) + by) % len(pages)])
         self.page.setFocus()
 
-    def change_side(self, page: Page) -> None:
-        """Take a page to the other side."""
+    def change_side(self, page: Page, at: int = -1) -> None:
+        """Take a page to the other side, before the tab ``at`` there, or to the end."""
         group = self._group_of(page)
         text, tip = (told(group.indexOf(page)) for told in (group.tabText, group.tabToolTip))
         other = next((one for one in self._groups if one is not group), None) or self._add_group()
         self.remove(page)
-        other.setTabToolTip(other.addTab(page, text), tip)
+        other.setTabToolTip(other.insertTab(at, page, text), tip)
         self.show_page(page)
         page.setFocus()
 
@@ -92,8 +95,13 @@ class Tabs(QSplitter):
 
     def _add_group(self) -> QTabWidget:
         group = QTabWidget()
+        bar = _Bar(lambda place: self._other_at(group, place) is not None)
+        group.setTabBar(bar)
         group.setAccessibleName("Open files")
-        group.tabBar().setAccessibleName("Open files")
+        bar.setAccessibleName("Open files")
+        bar.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        bar.customContextMenuRequested.connect(lambda place: self._offer(group, place))
+        bar.taken_out.connect(lambda place: self._drop(group, place))
         group.setDocumentMode(True)
         group.setMovable(True)
         group.setTabsClosable(True)
@@ -103,6 +111,36 @@ class Tabs(QSplitter):
         self.addWidget(group)
         self.setSizes([1] * self.count())  # of one width
         return group
+
+    def _offer(self, group: QTabWidget, place: QPoint) -> None:
+        """Show what can be done with the tab at a place of the bar, or with the one in front."""
+        at = group.tabBar().tabAt(place)
+        page = _pages(group)[at if at >= 0 else group.currentIndex()]
+        others = [other for other in self.all if other is not page]
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addAction("&Move to the other side", lambda: self.change_side(page)).setEnabled(bool(others))
+        menu.addAction("&Close", lambda: self.close_wanted.emit(page))
+        menu.addAction("Close &others", lambda: self._close(others)).setEnabled(bool(others))
+        copy = menu.addAction("Copy &path", lambda: QGuiApplication.clipboard().setText(str(page.path)))
+        copy.setEnabled(page.path is not None)
+        menu.popup(group.tabBar().mapToGlobal(place))
+
+    def _close(self, pages: list[Page]) -> None:
+        for page in pages:
+            self.close_wanted.emit(page)
+            if page in self.all:
+                return  # the user wants to stay with its changes
+
+    def _other_at(self, group: QTabWidget, place: QPoint) -> QTabWidget | None:
+        """The other side, if it is at that place of the screen."""
+        others = (one for one in self._groups if one is not group)
+        return next((one for one in others if one.rect().contains(one.mapFromGlobal(place))), None)
+
+    def _drop(self, group: QTabWidget, place: QPoint) -> None:
+        if other := self._other_at(group, place):
+            bar = other.tabBar()
+            self.change_side(_pages(group)[group.currentIndex()], bar.tabAt(bar.mapFromGlobal(place)))
 
     def _use(self, group: QTabWidget) -> None:
         """The keys go where a tab was chosen."""
@@ -119,6 +157,36 @@ class Tabs(QSplitter):
         if group.count():
             self._front = group
             self.switched.emit()
+
+
+class _Bar(QTabBar):
+    """Lets the tab in front be dragged out of it; Qt moves tabs only within."""
+
+    taken_out = Signal(QPoint)  # the tab in front, and let go there on the screen
+
+    def __init__(self, takes: Callable[[QPoint], bool]):
+        """``takes``: may a tab be let go there?"""
+        super().__init__()
+        self._takes, self._held = takes, False
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        super().mousePressEvent(event)
+        left = event.button() == Qt.MouseButton.LeftButton
+        self._held = left and self.tabAt(event.position().toPoint()) >= 0
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        super().mouseMoveEvent(event)
+        if self._held and self._takes(event.globalPosition().toPoint()):
+            self.setCursor(Qt.CursorShape.DragMoveCursor)
+        else:
+            self.unsetCursor()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        super().mouseReleaseEvent(event)
+        self.unsetCursor()
+        held, self._held = self._held, False
+        if held and self._takes(place := event.globalPosition().toPoint()):
+            self.taken_out.emit(place)
 
 
 def _pages(group: QTabWidget) -> list[Page]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QDir, QFile, QModelIndex, Qt, Signal
+from PySide6.QtCore import QDir, QFile, QModelIndex, QPersistentModelIndex, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import (
     QDockWidget,
@@ -13,11 +13,17 @@ from PySide6.QtWidgets import (
     QFrame,
     QInputDialog,
     QMessageBox,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QTreeView,
     QWidget,
 )
 
+from palimpsest.app.icons import icon
 from palimpsest.app.tasks import started
+
+SIGN = 16  # pixels
 
 
 class FolderTree(QDockWidget):
@@ -39,6 +45,8 @@ class FolderTree(QDockWidget):
             lambda folder, old, new: self.moved.emit(Path(folder, old), Path(folder, new)),
         )
         self._view.setModel(self._model)
+        self._view.setIconSize(QSize(SIGN, SIGN))
+        self._view.setItemDelegate(_Drawn(self._view))
         self._view.setAccessibleName("Files in the folder")
         self._view.setHeaderHidden(True)
         for column in range(1, self._model.columnCount()):
@@ -185,3 +193,20 @@ class FolderTree(QDockWidget):
         filters = self._model.filter()
         hidden = QDir.Filter.Hidden
         self._model.setFilter(filters | hidden if shown else filters & ~hidden)
+
+
+class _Drawn(QStyledItemDelegate):
+    """Gives files and folders our icons."""
+
+    def __init__(self, view: QTreeView):
+        super().__init__(view)
+        self._view = view
+        self._file, self._closed, self._open = icon("file"), icon("folder"), icon("folder-open")
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
+        super().initStyleOption(option, index)
+        folder = self._open if option.state & QStyle.StateFlag.State_Open else self._closed
+        is_folder = index.data(QFileSystemModel.Roles.FileInfoRole).isDir()
+        option.icon = folder if is_folder else self._file
+        option.features |= QStyleOptionViewItem.ViewItemFeature.HasDecoration
+        option.decorationSize = self._view.iconSize()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QPoint, Qt, Signal
+from PySide6.QtCore import QByteArray, QEvent, QPoint, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QPaintEvent
 from PySide6.QtWidgets import QDockWidget, QFileDialog, QInputDialog, QMainWindow, QMenu, QVBoxLayout, QWidget
 
@@ -305,6 +305,13 @@ class Window(QMainWindow):
         self._context.popup(event.globalPos())
         self.fills.warm()
 
+    def arrange(self, desk: resume.Desk) -> None:
+        """Stand where the window stood, with docks as wide as they were; those that need a folder come with it."""
+        self.restoreGeometry(QByteArray.fromBase64(desk.geometry.encode()))
+        self.restoreState(QByteArray.fromBase64(desk.docks.encode()))
+        self.tree.hide()
+        self._found.hide()
+
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
@@ -325,7 +332,8 @@ class Window(QMainWindow):
             self.pages.open(path)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        desk = self.pages.desk(self.saveGeometry().toBase64().toStdString(), str(self.tree.root or ""))
+        geometry, docks = (kept.toBase64().toStdString() for kept in (self.saveGeometry(), self.saveState()))
+        desk = self.pages.desk(geometry, str(self.tree.root or ""), docks)
         event.setAccepted(self.pages.close_all())
         if event.isAccepted():
             resume.save(desk)

@@ -9,6 +9,7 @@ taken at the step asked for.
 import argparse
 import asyncio
 import os
+import shutil
 import sysconfig
 import tempfile
 import textwrap
@@ -18,6 +19,7 @@ from io import BytesIO
 from pathlib import Path
 
 # Neither the settings nor the files of whoever runs this.
+os.environ["HOME"] = tempfile.mkdtemp()
 os.environ["XDG_CACHE_HOME"] = os.environ["XDG_CONFIG_HOME"] = os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
 
 from PIL import Image
@@ -162,15 +164,39 @@ async def found(window: Window) -> QPixmap:
     return picture
 
 
+async def begun(window: Window) -> QPixmap:
+    """An empty page, with what it offers."""
+    page = window.pages.new()
+    picture = await seen(window)
+    window.pages.close_page(page)
+    return picture
+
+
+async def folded(window: Window) -> QPixmap:
+    """A file of which only the outlines are shown."""
+    window.editor.folding.fold_all()
+    window.page.go_to(1)
+    picture = await seen(window)
+    window.editor.folding.unfold_all()
+    return picture
+
+
 async def shoot(window: Window, args: argparse.Namespace) -> None:
-    await window.pages.open(Path(sysconfig.get_path("stdlib")) / "json")
-    await window.pages.open(Path(textwrap.__file__))
+    folder = Path.home() / "library"
+    shutil.copytree(Path(sysconfig.get_path("stdlib")) / "json", folder / "json", ignore=lambda *_: ["__pycache__"])
+    shutil.copy(textwrap.__file__, folder)
+    await window.pages.open(folder)
+    await window.pages.open(folder / "json" / "decoder.py")
+    window.pages.close_page(window.page)
+    await window.pages.open(folder / "textwrap.py")
     states: dict[str, Callable[[], Awaitable[QPixmap]]] = {
         "draft": lambda: draft(window, args.line, args.step),
         "ask": lambda: asked(window, args.line),
         "words": lambda: words(window, args.line),
         "light": lambda: seen(window),
         "find": lambda: found(window),
+        "folding": lambda: folded(window),
+        "start": lambda: begun(window),
         "palette": lambda: beside(window, window.show_palette),
         "preferences": lambda: beside(window, window.show_preferences),
     }

@@ -17,6 +17,7 @@ os.environ["XDG_CACHE_HOME"] = os.environ["XDG_CONFIG_HOME"] = os.environ["XDG_S
 
 import pytest
 import torch
+from PySide6.QtGui import QColor
 from qasync import QEventLoop
 from tokenizers import Tokenizer
 from transformers import DiffusionGemmaForBlockDiffusion
@@ -176,6 +177,19 @@ def label(pages, page):
     """What the page's tab says."""
     group = pages._group_of(page)
     return group.tabText(group.indexOf(page))
+
+
+def luminance(colour: QColor) -> float:
+    """Relative luminance, WCAG 2.1."""
+    parts = (colour.redF(), colour.greenF(), colour.blueF())
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: QColor, other: QColor) -> float:
+    """Contrast ratio, WCAG 2.1."""
+    dark, light = sorted(map(luminance, (one, other)))
+    return (light + 0.05) / (dark + 0.05)
 
 
 async def opened(window, path):

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFontInfo, QKeySequence, QPalette
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFontComboBox, QKeySequenceEdit, QPlainTextEdit, QSpinBox
 
+from conftest import contrast
 from palimpsest.app import settings, theme
 from palimpsest.app.actions import COMMANDS, name_of
 from palimpsest.app.highlight import Highlighter
@@ -178,19 +179,6 @@ def test_prose_has_its_own_font(window):
 
 
 # Light and dark
-
-
-def luminance(colour: QColor) -> float:
-    """Relative luminance, WCAG 2.1."""
-    parts = (colour.redF(), colour.greenF(), colour.blueF())
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one: QColor, other: QColor) -> float:
-    """Contrast ratio, WCAG 2.1."""
-    dark, light = sorted(map(luminance, (one, other)))
-    return (light + 0.05) / (dark + 0.05)
 
 
 Role = QPalette.ColorRole

@@ -10,7 +10,9 @@ from PySide6.QtWidgets import QApplication, QSpinBox, QTabWidget, QWidget
 from conftest import until
 from palimpsest.app import announce
 from palimpsest.app.editor import Editor
+from palimpsest.app.patch import Shown
 from palimpsest.app.preferences import Preferences
+from palimpsest.app.span import Span
 
 
 def unnamed(top):
@@ -97,3 +99,44 @@ def test_a_hebrew_paragraph_is_laid_out_from_the_right(qtbot):
     assert editor.cursorRect(first).x() > editor.cursorRect(second).x() > editor.viewport().width() / 2
     left = QTextCursor(editor.document().firstBlock())
     assert editor.cursorRect(left).x() < editor.viewport().width() / 2
+
+
+@pytest.mark.parametrize("draft", ["שלום לכולם", "مرحبا بالجميع", "(שלום) and more", "שלום עולם " * 20])
+def test_a_draft_is_laid_out_from_the_right_as_what_is_kept_will_be(qtbot, draft):
+    editor = Editor()
+    qtbot.addWidget(editor)
+    editor.suit("letter.txt")
+    editor.show()
+    editor.resize(600, 300)
+    editor.put("left\nשלום עולם\nmore\n")
+    hebrew = editor.document().findBlockByNumber(1)
+    start, end = hebrew.position(), hebrew.position() + hebrew.length() - 1
+    text = f"{draft}\nleft"
+    editor.drafts.show([Shown(Span(editor.document(), start, end), text, [1.0] * len(text))])
+    places = [0, 1, len(draft) - 1, text.index("\n") + 1, len(text)]
+    before = [editor.drafts.place(0, place).topLeft() for place in places]
+    editor.drafts.clear()
+    editor.change([(start, end, text)])
+    after = []
+    for place in places:
+        caret = QTextCursor(editor.document())
+        caret.setPosition(start + place)
+        after.append(editor.cursorRect(caret))
+    assert after[0].x() > editor.viewport().width() / 2
+    for drafted, kept in zip(before, after, strict=True):
+        assert abs(drafted.x() - kept.x()) < 2
+        assert abs(drafted.y() - kept.y()) < 2
+
+
+def test_a_click_on_a_draft_from_the_right_finds_its_characters(qtbot):
+    editor = Editor()
+    qtbot.addWidget(editor)
+    editor.suit("letter.txt")
+    editor.put("שלום עולם\n")
+    editor.resize(600, 300)
+    editor.show()
+    editor.drafts.show([Shown(Span(editor.document(), 0, 9), "שלום לכולם", [1.0] * 10)])
+    for index in (0, 5):
+        place = editor.drafts.place(0, index)
+        assert editor.drafts.hit(QPointF(place.left() - 2, place.center().y())) == (0, index)  # it ends to the left
+    assert editor.drafts.hit(QPointF(20, editor.drafts.place(0, 0).center().y())) is None

@@ -1,9 +1,10 @@
 """Pages side by side."""
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QTabBar
+from PySide6.QtWidgets import QApplication, QMenu, QMessageBox, QTabBar
 
 from conftest import label
 from palimpsest.app import resume
@@ -22,6 +23,7 @@ def files(tmp_path, monkeypatch):
 @pytest.fixture
 def three(pages, run, files):
     """Three pages, the last one in front, on the screen."""
+    pages.resize(900, 500)
     pages.show()
 
     async def story():
@@ -125,6 +127,96 @@ def test_turning_goes_over_both_sides(pages, three):
     assert pages.page is c
     pages.turn(-1)
     assert pages.page is b
+
+
+def drag(pages, page, widget, place):
+    """Drags the page's tab to a place of a widget, as the mouse does."""
+    QApplication.processEvents()  # the sides get their places
+    group = pages._group_of(page)
+    bar = group.tabBar()
+    start, end = bar.tabRect(group.indexOf(page)).center(), bar.mapFrom(pages, widget.mapTo(pages, place))
+    left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+    steps = [start + (end - start) * share / 4 for share in range(1, 5)]
+    for kind, where, button, held in (
+        (QEvent.Type.MouseButtonPress, start, left, left),
+        *((QEvent.Type.MouseMove, step, none, left) for step in steps),
+        (QEvent.Type.MouseButtonRelease, end, left, none),
+    ):
+        QApplication.sendEvent(
+            bar,
+            QMouseEvent(
+                kind, QPointF(where), QPointF(bar.mapToGlobal(where)), button, held, Qt.KeyboardModifier.NoModifier
+            ),
+        )
+
+
+def test_a_tab_is_dragged_to_the_other_side(pages, three):
+    a, b, c = three
+    pages.change_side(c)
+    drag(pages, a, c.editor, QPoint(40, 40))
+    assert sides(pages) == [["b"], ["c", "a"]]
+    assert pages.page is a
+    assert a.editor.hasFocus()
+    bar = pages._group_of(c).tabBar()
+    drag(pages, b, bar, bar.tabRect(1).center())
+    assert sides(pages) == [["c", "b", "a"]]
+    assert pages.page is b
+
+
+def test_a_tab_that_is_let_go_elsewhere_stays_on_its_side(pages, three):
+    a, _, c = three
+    drag(pages, a, c.editor, QPoint(40, 40))  # there is one side only
+    assert sides(pages) == [["a", "b", "c"]]
+    pages.change_side(c)
+    drag(pages, a, pages, QPoint(pages.width() // 2, pages.height() + 50))
+    assert len(sides(pages)[0]) == 2
+    bar = pages._group_of(a).tabBar()
+    drag(pages, a, bar, QPoint(bar.tabRect(1).right() - 2, 5))
+    assert sides(pages) == [["b", "a"], ["c"]]
+
+
+def choose(pages, page, label):
+    """Chooses from the menu of the page's tab; returns what else it offers."""
+    group = pages._group_of(page)
+    bar = group.tabBar()
+    bar.customContextMenuRequested.emit(bar.tabRect(group.indexOf(page)).center())
+    menu = QApplication.activePopupWidget()
+    assert isinstance(menu, QMenu)
+    rows = {action.text().replace("&", ""): action for action in menu.actions()}
+    assert rows[label].isEnabled()
+    rows[label].trigger()
+    menu.close()
+    return {name for name, action in rows.items() if action.isEnabled()}
+
+
+def test_the_tab_s_menu(pages, three, files):
+    a, b, c = three
+    assert choose(pages, a, "Copy path") == {"Move to the other side", "Close", "Close others", "Copy path"}
+    assert QApplication.clipboard().text() == str(files[0])
+    choose(pages, b, "Move to the other side")
+    assert sides(pages) == [["a", "c"], ["b"]]
+    choose(pages, c, "Close")
+    assert sides(pages) == [["a"], ["b"]]
+    new = pages.new()
+    choose(pages, new, "Close others")
+    assert sides(pages) == [["U"]]
+    assert choose(pages, new, "Close") == {"Close"}
+
+
+def test_closing_others_ends_with_the_first_that_stays(pages, three, monkeypatch):
+    a, b, c = three
+    b.editor.insertPlainText("mine ")
+    asked = []
+
+    def answer(*args):
+        asked.append(args[2])
+        return QMessageBox.StandardButton.Cancel
+
+    monkeypatch.setattr(QMessageBox, "question", answer)
+    choose(pages, a, "Close others")
+    assert pages.all == [a, b, c]
+    assert asked == ["Save the changes to b.txt?"]
+    b.editor.document().setModified(False)
 
 
 def test_both_sides_are_there_at_the_next_start(pages, three, run):

@@ -5,12 +5,15 @@ from PySide6.QtCore import QEvent, QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QApplication, QFileDialog, QInputDialog, QLineEdit, QMessageBox
 
-from conftest import label, opened, until
+from conftest import discard, label, opened, until
 from palimpsest.app import resume
+from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.main import _place
 from palimpsest.app.pages import Pages
 from palimpsest.app.recovery import Recovery
 from palimpsest.app.resume import Desk
+from palimpsest.app.window import Window
+from palimpsest.engine import EngineError
 
 
 @pytest.fixture
@@ -276,6 +279,55 @@ def test_the_folder_is_remembered(pages, run, folder, tmp_path, monkeypatch):
     assert wanted == [folder]
     again.let_go()
     again.deleteLater()
+
+
+@pytest.fixture
+def another(qtbot, run):  # noqa: ARG001  (the loop must exist first)
+    """Another window, without a model."""
+
+    def no_model():
+        raise EngineError("Trees need none.")
+
+    bridge = EngineBridge(no_model)
+    another = Window(bridge)
+    qtbot.addWidget(another, before_close_func=discard)
+    yield another
+    another.close()
+    bridge.close()
+
+
+def test_docks_are_as_wide_as_they_were(window, tree, run, folder, another, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    sides = Qt.Orientation.Horizontal
+    window.resize(780, 500)
+    window.preview.toggle()
+    window.resizeDocks([tree, window.preview], [251, 203], sides)
+    run(until(lambda: (tree.width(), window.preview.width()) == (251, 203)))
+    window.close()
+
+    async def story():
+        another.arrange(resume.load())
+        assert another.tree.isHidden()  # there is no folder yet
+        another.show()
+        another.tree.open(folder)
+        await until(lambda: (another.tree.width(), another.preview.width()) == (251, 203))
+
+    run(story())
+    assert another.size() == window.size()
+
+
+@pytest.mark.parametrize("docks", ["", "nonsense", "é", "AAAA/wAAAAD9"])
+def test_docks_that_cannot_be_put_anywhere_stay(another, docks):
+    another.show()
+    another.arrange(Desk(docks=docks, geometry=docks))
+    assert another.preview.isHidden()
+    assert another.dockWidgetArea(another.tree) == Qt.DockWidgetArea.LeftDockWidgetArea
+
+
+def test_a_desk_with_something_else_in_it_is_left(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    resume.save(Desk(folder="here", docks=5))  # pyright: ignore[reportArgumentType]
+    assert resume.load() == Desk()
 
 
 def test_a_folder_on_the_command_line_is_worked_on(window, run, folder):
