@@ -4,17 +4,15 @@ Exit codes: 0 filled, 1 could not be done (file, hole, model), 2 wrong arguments
 """
 
 import argparse
-import json
 import logging
 import os
 import sys
 from contextlib import closing
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
 from palimpsest.app.document import DocumentError, load, save
-from palimpsest.engine import PRECISIONS, Backend, Done, Fill, Hole, Options, Progress, open_backend, sentence
+from palimpsest.engine import PRECISIONS, Backend, Done, Fill, Hole, Options, open_backend, sentence, to_json
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +20,8 @@ log = logging.getLogger(__name__)
 SETTINGS = ("t_min", "t_max", "entropy_bound", "confidence")  # of the sampler, by the names of Options
 MODEL = "a checkpoint; by default the shipped mini model"
 SERVER = (
-    "have an OpenAI-compatible server fill, as vLLM or llama.cpp; --model is then a name it knows, and the environment's "
-    "PALIMPSEST_API_KEY its key. The text around the hole is sent there"
+    "have a server fill: palimpsest serve, or what speaks as OpenAI's do, like vLLM; --model is then a name it knows, "
+    "and the environment's PALIMPSEST_API_KEY its key. The text around the hole is sent there"
 )
 PRECISION = "how the weights are kept; by default the most exact way that fits the GPU, on a CPU as they are"
 
@@ -69,10 +67,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_backend_arguments(parser)
 
 
-def add_backend_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which model is to fill."""
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which model of this machine is to fill."""
     parser.add_argument("--model", metavar="FOLDER", help=MODEL)
     parser.add_argument("--precision", choices=PRECISIONS, help=PRECISION)
+
+
+def add_backend_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which model is to fill, of this machine or of another."""
+    add_model_arguments(parser)
     parser.add_argument("--server", metavar="URL", help=SERVER)
 
 
@@ -131,7 +134,7 @@ def _fill(args: argparse.Namespace) -> int:
         backend.load()
         for event in backend.fill(fill):
             if args.drafts:
-                print(_json(event), flush=True)
+                print(to_json(event), flush=True)
             if isinstance(event, Done):
                 done = event
     assert done
@@ -141,10 +144,6 @@ def _fill(args: argparse.Namespace) -> int:
         answers = ("\n".join(written.text for written in answer.holes) for answer in done.alternatives)
         print("\n---\n".join(answers))
     return 0
-
-
-def _json(event: Progress | Done) -> str:
-    return json.dumps({"kind": type(event).__name__.lower(), **asdict(event)}, ensure_ascii=False)
 
 
 def hole(text: str, at: tuple[int, int | None], to: tuple[int, int | None] | None) -> tuple[int, int]:

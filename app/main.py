@@ -14,7 +14,7 @@ from pathlib import Path
 from palimpsest.app import fill, ocr, resume, settings
 from palimpsest.app.resume import Place
 from palimpsest.app.screen import missing
-from palimpsest.engine import Backend, EngineError, examine
+from palimpsest.engine import Backend, EngineError, Ready, examine, open_backend, serve
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +39,20 @@ def main(arguments: list[str] | None = None) -> int:
         )
         parser.add_argument("--model", type=Path, metavar="FOLDER", help=fill.MODEL)
         return doctor(parser.parse_args(arguments[1:]))
+    if arguments[:1] == ["serve"]:
+        parser = argparse.ArgumentParser(
+            prog="palimpsest serve",
+            description="Fill for other machines, or for what speaks as OpenAI's clients do. The environment's "
+            "PALIMPSEST_API_KEY is the key they need; from other machines one is a must.",
+        )
+        parser.add_argument("--host", default="127.0.0.1", help="the address to listen at; 0.0.0.0 is all of them")
+        parser.add_argument("--port", type=int, default=8765, metavar="N", help="0 takes a free one; by default 8765")
+        fill.add_model_arguments(parser)
+        return share(parser.parse_args(arguments[1:]))
     parser = argparse.ArgumentParser(
         prog="palimpsest",
         description="An editor in which a diffusion language model on your own machine rewrites text where it stands.",
-        epilog="Without a window: palimpsest fill --help, palimpsest ocr --help, palimpsest doctor --help",
+        epilog="Without a window: palimpsest fill, ocr, serve and doctor, each with --help",
     )
     files = "or a folder to work on; - is the standard input"
     parser.add_argument("files", type=_place, nargs="*", metavar="FILE[:LINE[:COL]]", help=files)
@@ -61,6 +71,25 @@ def doctor(args: argparse.Namespace) -> int:
         return 1
     for name, value in told.items():
         print(f"{name:10} {value}")
+    return 0
+
+
+def share(args: argparse.Namespace) -> int:
+    """Fill for others until interrupted."""
+
+    def opened() -> Backend:
+        return open_backend(checkpoint=args.model, precision=args.precision)
+
+    def tell(ready: Ready, address: str) -> None:
+        print(f"{ready.model} on {ready.device} fills for whoever asks at {address}", flush=True)
+
+    try:
+        serve(opened, args.host, args.port, os.environ.get("PALIMPSEST_API_KEY"), tell)
+    except EngineError as error:
+        print(f"palimpsest: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

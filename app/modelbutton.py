@@ -56,7 +56,7 @@ class ModelButton(QToolButton):
         """What there is to tell, line by line."""
         memory = psutil.Process().memory_info().rss / GIGABYTE
         told = [self.text()]
-        if self._ready:
+        if self._ready and self._ready.memory:
             told.append(f"Its weights take {self._ready.memory / MEGABYTE:,.0f} MB on {self._ready.device}")
         told.append(f"Palimpsest takes {memory:.1f} GB of the machine's memory")
         told.append("A fill runs" if self.busy else "Nothing runs or waits")

@@ -7,7 +7,20 @@ from palimpsest.app.announce import announce
 from palimpsest.app.encoding import Text, label
 from palimpsest.app.modelbutton import ModelButton
 from palimpsest.app.words import WordCount
-from palimpsest.engine import Done, Draft, Event, Failed, Loading, Progress, Reading, Ready, Stopped, Thought, Unloaded
+from palimpsest.engine import (
+    Done,
+    Draft,
+    Event,
+    Failed,
+    Loading,
+    Progress,
+    Reading,
+    Ready,
+    Stopped,
+    Thought,
+    Unloaded,
+    Waiting,
+)
 
 
 class StatusBar(QStatusBar):
@@ -49,6 +62,8 @@ class StatusBar(QStatusBar):
                 self._model.ready(event)
             case Unloaded():
                 self._model.unloaded()
+            case Waiting():
+                self.showMessage("Waiting for the server… Esc stops")
             case Reading(done=done, total=total):
                 self._step.setText(f"Read {done / total:.0%}")
                 self.showMessage("Reading the text… Esc stops")

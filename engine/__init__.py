@@ -1,6 +1,6 @@
 """Text in, drafts out: the public face of the engine. Importing it loads no torch."""
 
-from palimpsest.engine.backend import Backend, examine, open_backend
+from palimpsest.engine.backend import Backend, examine, open_backend, serve
 from palimpsest.engine.engine import LOADING, Engine
 from palimpsest.engine.errors import CheckpointError, EngineError, PictureError, RequestError, ServerError, sentence
 from palimpsest.engine.request import (
@@ -20,11 +20,13 @@ from palimpsest.engine.request import (
     Stopped,
     Thought,
     Unloaded,
+    Waiting,
     Written,
     reopen,
     unsure,
 )
 from palimpsest.engine.transcript import FORMS, PICTURES, Part, Transcriber, Transcribing, Transcript
+from palimpsest.engine.wire import to_json
 
 __all__ = [
     "FORMS",
@@ -57,10 +59,13 @@ __all__ = [
     "Transcribing",
     "Transcript",
     "Unloaded",
+    "Waiting",
     "Written",
     "examine",
     "open_backend",
     "reopen",
     "sentence",
+    "serve",
+    "to_json",
     "unsure",
 ]

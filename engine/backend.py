@@ -46,3 +46,10 @@ def open_backend(name: str = "local", **arguments) -> Backend:
 def examine(checkpoint: str | Path | None = None) -> dict[str, str]:
     """What this machine offers and what will be used of it, in words. Raises EngineError."""
     return import_module("palimpsest.engine.doctor").examine(checkpoint)
+
+
+def serve(
+    open_backend: Callable[[], Backend], host: str, port: int, key: str | None, tell: Callable[[Ready, str], None]
+) -> None:
+    """Let others fill by a backend of this machine, until interrupted. Raises EngineError."""
+    import_module("palimpsest.engine.serve").serve(open_backend, host, port, key, tell)

@@ -1,20 +1,17 @@
-"""A server that speaks as OpenAI's do: the text around the hole as a prompt, its answer as drafts.
+"""The model of a server: fills as they are by ``palimpsest serve``, and by prompt whatever else speaks as OpenAI's do.
 
-Works with whatever serves ``/v1/chat/completions`` (vLLM, SGLang, llama.cpp, transformers serve ...). The answer comes from
-left to right; what the server generates is cleaned and made to fit by the same manners as a local fill.
+A server of the second kind (vLLM, SGLang, llama.cpp, transformers serve ...) writes from left to right; its answer is
+cleaned and made to fit by the same manners as a local fill.
 """
 
-import asyncio
 import json
-import ssl
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import Generator
+from dataclasses import asdict, replace
 from time import perf_counter
 from typing import Any
 
-import httpx
-from httpx_sse import ServerSentEvent, SSEError, aconnect_sse
-
 from palimpsest.engine.backend import Tell
+from palimpsest.engine.connection import Connection
 from palimpsest.engine.errors import RequestError, ServerError
 from palimpsest.engine.manners import mend
 from palimpsest.engine.request import (
@@ -22,56 +19,93 @@ from palimpsest.engine.request import (
     Alternative,
     Done,
     Draft,
+    Failed,
     Fill,
     Progress,
     Reading,
     Ready,
+    Stopped,
     Thought,
+    Waiting,
     Written,
 )
+from palimpsest.engine.wire import event_of
 
-CONNECT, SILENCE, ALTOGETHER = 10.0, 60.0, 600.0  # seconds at most: to connect, without a word, for one answer
-TICK = 0.1  # seconds after which whoever waits is asked whether it still does
 BEFORE, AFTER = 16_000, 4_000  # characters around the hole that are sent
 LONGEST_ANSWER = 4 * LONGEST_SELECTION  # characters
-WAITING = Reading(0, 1)
+OURS = "palimpsest"  # who owns the models of a server of ours
 FENCE = "```"
 
 
 class RemoteBackend:
-    """Fills by the model that a server calls ``model``, or by the first one it has."""
+    """Fills by the model that a server calls ``model``, or by the first one it has. Raises RequestError for what is no
+    address."""
 
     def __init__(self, server: str, model: str | None = None, key: str | None = None):
-        self._url = _api(server)
-        self._model, self._key = model, key
-        self._loop = asyncio.new_event_loop()  # runs only while something is waited for, on the caller's thread
-        self._client: httpx.AsyncClient | None = None
+        self._connection = Connection(server, key)
+        self._model = model
+        self._ours = False
 
     def load(self, tell: Tell = lambda _: None) -> Ready:  # noqa: ARG002  (there is nothing to tell)
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        timeout = httpx.Timeout(SILENCE, connect=CONNECT)
-        self._client = httpx.AsyncClient(base_url=self._url, headers=headers, timeout=timeout)
-        served = self._loop.run_until_complete(self._models())
+        """Find out what the server has. Raises ServerError."""
+        served = self._served()
         if self._model is None and not served:
             raise ServerError(f"{self._host} does not say which models it has: name one.")
         if self._model and served and self._model not in served:
             raise ServerError(f"{self._host} has no model {self._model}; it has {', '.join(served)}.")
-        self._model = self._model or served[0]
+        self._model = self._model or next(iter(served))
+        self._ours = served.get(self._model) == OURS
         return Ready(self._model, self._host, 0)
 
     def close(self) -> None:
-        if self._client and not self._loop.is_closed():
-            self._loop.run_until_complete(self._client.aclose())
-        self._client = None
-        self._loop.close()
+        """Close the connection."""
+        self._connection.close()
 
     def warm(self, fill: Fill) -> Generator[Reading, None, None]:  # noqa: ARG002
         """Nothing is sent before the user asks."""
         yield from ()
 
     def fill(self, fill: Fill) -> Generator[Progress | Done, None, None]:
-        """Yield a Draft for every piece of text that arrives, then Done. Raises RequestError for what a prompt cannot
-        say, and ServerError."""
+        """Yield a Draft for whatever arrives, then Done. Raises RequestError for what a prompt cannot say, and
+        ServerError."""
+        yield from self._filled(_near(fill)) if self._ours else self._prompted(fill)
+
+    @property
+    def _host(self) -> str:
+        return self._connection.host
+
+    def _served(self) -> dict[str, str]:
+        """Each model and its owner; none where the server cannot say and a model is named."""
+        try:
+            told = self._connection.get("models")
+            return {str(one["id"]): str(one.get("owned_by")) for one in told["data"]}
+        except ServerError:
+            if self._model:
+                return {}  # some servers cannot list what they serve; what else is wrong, the fill will tell
+            raise
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ServerError(f"{self._host} is not a server for models: give the address up to /v1.") from error
+
+    def _filled(self, fill: Fill) -> Generator[Progress | Done, None, None]:
+        event: Progress = Waiting()
+        for data in self._connection.stream("fills", asdict(fill)):
+            if data is not None:
+                try:
+                    told = event_of(data)
+                except ValueError as error:
+                    raise ServerError(f"{self._host} answered with something that is no draft.") from error
+                if isinstance(told, Failed):
+                    raise ServerError(told.message)
+                if isinstance(told, Stopped):
+                    break
+                if isinstance(told, Done):
+                    yield told
+                    return
+                event = told
+            yield event
+        raise ServerError(f"{self._host} ended before the fill did: try again. Your text is untouched.")
+
+    def _prompted(self, fill: Fill) -> Generator[Progress | Done, None, None]:
         if fill.further:
             raise RequestError("This server fills one place at a time: select one stretch.")
         if fill.options.strength < 1:
@@ -79,8 +113,8 @@ class RemoteBackend:
         began, texts, pieces, thought = perf_counter(), [], 0, ""
         for number in range(fill.options.alternatives):
             raw = ""
-            event: Progress = WAITING
-            for kind, piece in self._each(self._answer(_payload(fill, self._model, number))):
+            event: Progress = Waiting()
+            for kind, piece in self._answer(_payload(fill, self._model, number)):
                 if kind == "text":
                     raw, pieces = raw + piece, pieces + 1
                     event = Draft((_written(_clean(raw)),), pieces, pieces + 1)
@@ -95,153 +129,49 @@ class RemoteBackend:
         yield Draft(answers[0].holes, pieces, pieces)
         yield Done(answers, pieces, pieces, perf_counter() - began, fill.options.seed or 0, thought)
 
-    @property
-    def _host(self) -> str:
-        return self._url.netloc.decode("ascii")
-
-    def _each(self, pieces: AsyncGenerator[tuple[str, str], None]) -> Generator[tuple[str, str], None, None]:
-        """What the server sends, and ("", "") whenever nothing has come for a tick; leaving early closes the request."""
-        task = None
-        try:
-            while True:
-                task = self._loop.create_task(_next(pieces))
-                while not task.done():
-                    self._loop.run_until_complete(asyncio.wait({task}, timeout=TICK))
-                    if not task.done():
-                        yield "", ""
-                if (piece := task.result()) is None:
-                    return
-                yield piece
-        finally:
-            if task and not task.done():
-                task.cancel()
-                self._loop.run_until_complete(asyncio.wait({task}))
-            self._loop.run_until_complete(pieces.aclose())
-
-    async def _models(self) -> list[str]:
-        assert self._client
-        try:
-            async with asyncio.timeout(CONNECT + SILENCE):
-                response = await self._client.get("models")
-        except (httpx.HTTPError, ssl.SSLError, TimeoutError) as error:
-            raise self._unreachable(error) from error
-        if self._model and response.status_code not in (401, 403):
-            return []  # some servers cannot list what they serve
-        self._check(response.status_code, response.headers)
-        try:
-            return [str(one["id"]) for one in response.json()["data"]]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ServerError(f"{self._host} is not a server for models: give the address up to /v1.") from error
-
-    async def _answer(self, payload: dict[str, Any]) -> AsyncGenerator[tuple[str, str], None]:
-        """("text", ...) and ("thought", ...), as they arrive."""
-        assert self._client
+    def _answer(self, payload: dict[str, Any]) -> Generator[tuple[str, str], None, None]:
+        """("text", ...) and ("thought", ...) as they arrive, and ("", "") while nothing does."""
         length = 0
-        try:
-            async with (
-                asyncio.timeout(ALTOGETHER),
-                aconnect_sse(self._client, "POST", "chat/completions", json=payload) as source,
-            ):
-                response = source.response
-                self._check(response.status_code, response.headers, await _told(response))
-                async for event in source.aiter_sse():
-                    if event.data == "[DONE]":
-                        return
-                    for piece in self._pieces(event):
-                        length += len(piece[1])
-                        if length > LONGEST_ANSWER:
-                            raise ServerError(f"{self._host} does not stop writing: ask for less.")
-                        yield piece
-        except SSEError as error:
-            raise ServerError(f"{self._host} answered with something else than a stream of text.") from error
-        except (httpx.HTTPError, httpx.StreamError, ssl.SSLError, TimeoutError) as error:
-            raise self._unreachable(error) from error
+        for data in self._connection.stream("chat/completions", payload):
+            if data is None:
+                yield "", ""
+                continue
+            if data == "[DONE]":
+                return
+            for kind, text in self._pieces(data):
+                length += len(text)
+                if length > LONGEST_ANSWER:
+                    raise ServerError(f"{self._host} does not stop writing: ask for less.")
+                yield kind, text
 
-    def _pieces(self, event: ServerSentEvent) -> list[tuple[str, str]]:
+    def _pieces(self, data: str) -> list[tuple[str, str]]:
         try:
-            told = json.loads(event.data)
+            told = json.loads(data)
             if problem := told.get("error"):
                 said = problem.get("message", problem) if isinstance(problem, dict) else problem
                 raise ServerError(f"{self._host} says: {str(said)[:300]}")
             deltas = [choice["delta"] for choice in told["choices"]]
             found = [("thought", delta.get("reasoning_content")) for delta in deltas]
             found += [("text", delta.get("content")) for delta in deltas]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if all(isinstance(text, str | None) for _, text in found):
+                return [(kind, text) for kind, text in found if text]
+            raise TypeError
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ServerError(f"{self._host} answered with something that is no piece of text.") from error
-        if not all(text is None or isinstance(text, str) for _, text in found):
-            raise ServerError(f"{self._host} answered with something that is no piece of text.")
-        return [(kind, text) for kind, text in found if text]
-
-    def _check(self, status: int, headers: httpx.Headers, said: str = "") -> None:
-        """Raises ServerError for an answer that is none."""
-        if status < 300:
-            return
-        said = f" ({said})" if said else ""
-        if status < 400:
-            raise ServerError(f"{self._host} has moved: use {headers.get('location', 'its new address')} instead.")
-        told = {
-            401: f"{self._host} wants a key: set PALIMPSEST_API_KEY to yours.",
-            403: f"{self._host} does not take this key: set PALIMPSEST_API_KEY to another.",
-            404: f"{self._host} has nothing there{said}: give the address up to /v1, and a model that it has.",
-            413: f"The text is too long for {self._host}{said}: select less.",
-            429: f"{self._host} is busy, or you have asked it too often{said}: wait a little.",
-        }
-        kind = "failed" if status >= 500 else "refuses"
-        raise ServerError(told.get(status, f"{self._host} {kind} (status {status}){said}: your text is untouched."))
-
-    def _unreachable(self, error: Exception) -> ServerError:
-        if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
-            return ServerError(f"{self._host} cannot be reached: is the address right, and the network there?")
-        if isinstance(error, httpx.TimeoutException | TimeoutError):
-            return ServerError(f"{self._host} was silent for too long: try again, or ask for less.")
-        if "SSL" in str(error) or "CERTIFICATE" in str(error).upper() or isinstance(error, ssl.SSLError):
-            return ServerError(f"The connection to {self._host} cannot be made safe ({error}): check the address.")
-        if isinstance(error, httpx.ConnectError):
-            return ServerError(f"Nothing answers at {self._host}: is the server running?")
-        kind = type(error).__name__
-        return ServerError(f"The connection to {self._host} broke off ({kind}): try again. Your text is untouched.")
 
 
-async def _next(pieces: AsyncGenerator[tuple[str, str], None]) -> tuple[str, str] | None:
-    return await anext(pieces, None)
-
-
-async def _told(response: httpx.Response) -> str:
-    """What a server says of an error, in short."""
-    if response.status_code < 300:
-        return ""
-    body = b""
-    async for part in response.aiter_bytes():
-        body += part
-        if len(body) > 10_000:
-            break
-    try:
-        told = json.loads(body)["error"]
-        told = told["message"] if isinstance(told, dict) else told
-    except (ValueError, KeyError, TypeError):
-        return ""
-    return " ".join(str(told).split())[:200]
-
-
-def _api(server: str) -> httpx.URL:
-    """The address that the paths of the API are relative to. Raises RequestError."""
-    try:
-        url = httpx.URL(server.strip())
-    except httpx.InvalidURL as error:
-        raise RequestError(f"{server} is no address: give one like http://localhost:8000.") from error
-    if url.scheme not in ("http", "https") or not url.host:
-        raise RequestError(f"{server} is no address of a server: give one like http://localhost:8000.")
-    path = url.path.rstrip("/")
-    return url.copy_with(path=path + "/" if path.endswith("/v1") else path + "/v1/", query=None, fragment=None)
+def _near(fill: Fill) -> Fill:
+    """The fill with no more around it than is ever sent."""
+    return replace(fill, before=fill.before[-BEFORE:], after=fill.after[:AFTER])
 
 
 def _payload(fill: Fill, model: str | None, number: int) -> dict[str, Any]:
     """What is sent: the whole request but for the key."""
-    options = fill.options
+    options, near = fill.options, _near(fill)
     told = fill.instruction or "Write what belongs there."
     without = f" Do not use: {', '.join(options.without)}." if options.without else ""
     prompt = (
-        f"{fill.before[-BEFORE:]}[[{fill.selected}]]{fill.after[:AFTER]}\n\n"
+        f"{near.before}[[{fill.selected}]]{near.after}\n\n"
         f"In this text one place is marked with double brackets. {told}{without}\n"
         "Answer with nothing but the text that shall stand in that place, without the brackets."
     )

@@ -151,6 +151,11 @@ class Loading:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """Somebody else is to answer, and has not yet."""
+
+
+@dataclass(frozen=True)
 class Reading:
     """So many tokens of the text around the hole are read; told while reading takes several steps."""
 
@@ -215,7 +220,7 @@ class Stopped:
     """The fill was stopped, by its asker or by a newer fill."""
 
 
-Progress = Reading | Thought | Draft  # what a fill tells while it runs
+Progress = Waiting | Reading | Thought | Draft  # what a fill tells while it runs
 Event = Loading | Ready | Unloaded | Progress | Done | Failed | Stopped
 
 

@@ -1,0 +1,177 @@
+"""One server over HTTP: what it sends as it comes, and a sentence for each way in which it does not."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing
+from typing import Any
+
+import httpx2
+
+from palimpsest.engine.errors import RequestError, ServerError
+
+CONNECT, SILENCE, ALTOGETHER = 10.0, 60.0, 600.0  # seconds at most: to connect, without a word, for one answer
+TICK = 0.1  # seconds after which whoever waits is asked whether it still does
+LONGEST_EVENT = 4 << 20  # bytes
+TOLD = 10_000  # bytes of an error that are read
+ATTEMPTS = 2
+
+
+class Connection:
+    """Speaks with the server at an address like ``http://localhost:8000``, with or without the ``/v1``; used by one
+    thread at a time. Raises RequestError for what is no address."""
+
+    def __init__(self, server: str, key: str | None = None):
+        self.url = _api(server)
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._loop = asyncio.new_event_loop()  # runs only while something is waited for, on the caller's thread
+        self._client: httpx2.AsyncClient | None = None
+
+    @property
+    def host(self) -> str:
+        """Its name, and the port where one is given."""
+        return self.url.netloc.decode("ascii")
+
+    def get(self, path: str) -> Any:
+        """What the server tells as JSON. Raises ServerError."""
+        return self._loop.run_until_complete(self._get(path))
+
+    def stream(self, path: str, payload: Any) -> Generator[str | None, None, None]:
+        """The data of each event that the server sends in answer to ``payload``, and None whenever nothing has come
+        for a tick. Leaving early closes the request. Raises ServerError."""
+        events = self._events(path, payload)
+        task = None
+        try:
+            while True:
+                task = self._loop.create_task(_next(events))
+                while not task.done():
+                    self._loop.run_until_complete(asyncio.wait({task}, timeout=TICK))
+                    if not task.done():
+                        yield None
+                if (data := task.result()) is None:
+                    return
+                yield data
+        finally:
+            if task and not task.done():
+                task.cancel()
+                self._loop.run_until_complete(asyncio.wait({task}))
+            self._loop.run_until_complete(events.aclose())
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._client:
+            self._loop.run_until_complete(self._client.aclose())
+        self._client = None
+        self._loop.close()
+
+    def _opened(self) -> httpx2.AsyncClient:
+        if self._client is None:
+            timeout = httpx2.Timeout(SILENCE, connect=CONNECT)
+            self._client = httpx2.AsyncClient(base_url=self.url, headers=self._headers, timeout=timeout)
+        return self._client
+
+    async def _get(self, path: str) -> Any:
+        try:
+            async with asyncio.timeout(CONNECT + SILENCE), self._opened().stream("GET", path) as response:
+                await self._check(response)
+                body = await _body(response, LONGEST_EVENT)
+        except (httpx2.HTTPError, httpx2.StreamError, ssl.SSLError, TimeoutError) as error:
+            raise self._unreachable(error) from error
+        try:
+            return json.loads(body)
+        except ValueError as error:
+            raise ServerError(f"{self.host} is not a server for models: give the address up to /v1.") from error
+
+    async def _events(self, path: str, payload: Any) -> AsyncGenerator[str, None]:
+        for attempt in range(1, ATTEMPTS + 1):
+            answered = False
+            try:
+                async with asyncio.timeout(ALTOGETHER), aclosing(self._attempt(path, payload)) as events:
+                    async for data in events:
+                        answered = True
+                        yield data
+                return
+            except httpx2.SSEError as error:
+                raise ServerError(f"{self.host} answered with something else than a stream of text.") from error
+            except (httpx2.HTTPError, httpx2.StreamError, ssl.SSLError, TimeoutError) as error:
+                # A connection that was kept and has been closed meanwhile is told from a broken one by trying anew.
+                broke = isinstance(error, httpx2.RemoteProtocolError | httpx2.ReadError | httpx2.WriteError)
+                if not broke or answered or attempt == ATTEMPTS:
+                    raise self._unreachable(error) from error
+
+    async def _attempt(self, path: str, payload: Any) -> AsyncGenerator[str, None]:
+        events = self._opened().sse(path, method="POST", json=payload, max_event_size=LONGEST_EVENT)
+        async with events as source:
+            await self._check(source.response)
+            async for event in source:
+                yield event.data
+
+    async def _check(self, response: httpx2.Response) -> None:
+        """Raises ServerError for an answer that is none."""
+        status = response.status_code
+        if 200 <= status < 300:
+            return
+        if status < 400:
+            raise ServerError(f"{self.host} has moved: use {response.headers.get('location', 'its new address')}.")
+        said = _said(await _body(response, TOLD))
+        said = f" ({said})" if said else ""
+        told = {
+            401: f"{self.host} wants a key{said}: give it yours.",
+            403: f"{self.host} does not take this key{said}: give it another.",
+            404: f"{self.host} has nothing there{said}: give the address up to /v1, and a model that it has.",
+            413: f"The text is too long for {self.host}{said}: select less.",
+            429: f"{self.host} is busy, or was asked too often{said}: wait a little.",
+        }
+        kind = "failed" if status >= 500 else "refuses"
+        raise ServerError(told.get(status, f"{self.host} {kind} (status {status}){said}: your text is untouched."))
+
+    def _unreachable(self, error: Exception) -> ServerError:
+        if isinstance(error, httpx2.ConnectTimeout | httpx2.PoolTimeout):
+            return ServerError(f"{self.host} cannot be reached: is the address right, and the network there?")
+        if isinstance(error, httpx2.TimeoutException | TimeoutError):
+            return ServerError(f"{self.host} was silent for too long: try again, or ask for less.")
+        if isinstance(error, httpx2.ProxyError):
+            return ServerError(f"The proxy on the way to {self.host} refuses ({error}): see to its settings.")
+        if isinstance(error, ssl.SSLError) or "SSL" in str(error) or "certificate" in str(error):
+            return ServerError(f"The connection to {self.host} cannot be made safe ({error}): check the address.")
+        if isinstance(error, httpx2.ConnectError):
+            return ServerError(f"Nothing answers at {self.host}: is the server running?")
+        kind = type(error).__name__
+        return ServerError(f"The connection to {self.host} broke off ({kind}): try again. Your text is untouched.")
+
+
+async def _next(events: AsyncGenerator[str, None]) -> str | None:
+    return await anext(events, None)
+
+
+async def _body(response: httpx2.Response, most: int) -> bytes:
+    """The answer, or its beginning."""
+    body = b""
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > most:
+            break
+    return body
+
+
+def _said(body: bytes) -> str:
+    """What a server says of an error, in short."""
+    try:
+        told = json.loads(body)["error"]
+        told = told["message"] if isinstance(told, dict) else told
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return " ".join(str(told).split())[:200]
+
+
+def _api(server: str) -> httpx2.URL:
+    """The address that the paths of the API are relative to."""
+    try:
+        url = httpx2.URL(server.strip())
+    except httpx2.InvalidURL as error:
+        raise RequestError(f"{server} is no address: give one like http://localhost:8000.") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise RequestError(f"{server} is no address of a server: give one like http://localhost:8000.")
+    path = url.path.rstrip("/")
+    return url.copy_with(path=path + "/" if path.endswith("/v1") else path + "/v1/", query=None, fragment=None)
