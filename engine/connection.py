@@ -136,7 +136,8 @@ class Connection:
         if isinstance(error, ssl.SSLError) or "SSL" in str(error) or "certificate" in str(error):
             return ServerError(f"The connection to {self.host} cannot be made safe ({error}): check the address.")
         if isinstance(error, httpx2.ConnectError):
-            return ServerError(f"Nothing answers at {self.host}: is the server running?")
+            how = ", and with https" if self.url.scheme == "https" else ""
+            return ServerError(f"Nothing answers at {self.host}: is the server running{how}?")
         kind = type(error).__name__
         return ServerError(f"The connection to {self.host} broke off ({kind}): try again. Your text is untouched.")
 
