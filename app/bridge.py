@@ -56,6 +56,10 @@ class EngineBridge(QObject):
         """Give the model's memory back until the next fill."""
         self._engine.unload()
 
+    def reopen(self) -> None:
+        """Open the backend anew: it may be another one now."""
+        self._engine.reopen()
+
     def close(self) -> bool:
         """Stop the engine; True when its thread has ended."""
         return self._engine.close()

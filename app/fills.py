@@ -14,7 +14,8 @@ from palimpsest.app.editor import Editor
 from palimpsest.app.history import Filled, History
 from palimpsest.app.page import Page
 from palimpsest.app.reading import Picture, PictureReader
-from palimpsest.app.session import FillSession, Verdict, around
+from palimpsest.app.servers import Servers
+from palimpsest.app.session import FillSession, Verdict, around, stretch
 from palimpsest.app.settings import Settings
 from palimpsest.app.span import Span
 from palimpsest.app.statusbar import StatusBar
@@ -30,10 +31,17 @@ class Fills(QObject):
     changed = Signal()
 
     def __init__(
-        self, front: Callable[[], Page], bridge: EngineBridge, status: StatusBar, bar: AskBar, options: Options
+        self,
+        front: Callable[[], Page],
+        bridge: EngineBridge,
+        servers: Servers,
+        status: StatusBar,
+        bar: AskBar,
+        options: Options,
     ):
         super().__init__(bar)
-        self._front, self._bridge, self._status, self._bar, self.options = front, bridge, status, bar, options
+        self._front, self._bridge, self._servers = front, bridge, servers
+        self._status, self._bar, self.options = status, bar, options
         self._reader = PictureReader(self)
         self.settings = Settings()
         self.history: list[Filled] = []
@@ -80,8 +88,14 @@ class Fills(QObject):
 
     def warm(self) -> None:
         """The user chooses what to ask; meanwhile the engine reads what stands before the selection."""
+        self._bridge.warm(self.asked())
+
+    def asked(self) -> Fill:
+        """What would be asked to fill what is selected, or the caret's place."""
         editor = self._front().editor
-        self._bridge.warm(Fill(*around(editor.document(), self._holes(editor))))
+        spans = self._holes(editor)
+        before, after = around(editor.document(), spans)
+        return Fill(before, after, stretch(editor.document(), spans[0].start, spans[0].end))
 
     def go_on(self) -> None:
         """Write on at the caret because the user has paused there."""
@@ -100,7 +114,7 @@ class Fills(QObject):
             page.banner.tell(message, {"Dismiss": page.banner.hide})
 
         form = "markdown" if page.editor.language == "markdown" else "auto"
-        session.start(self._reader.bridge(pictures, form, self._bridge, tell))
+        session.start(self._reader.bridge(pictures, form, self._servers.asked_by(page), tell))
         self.changed.connect(Thumbnail(page.editor, session, pictures[0]).follow)
         self.changed.emit()
 
@@ -185,7 +199,8 @@ class Fills(QObject):
             page.session.finish(Verdict.DROP)
         there = isValid(page.editor.document()) and all(span.of(page.editor.document()) for span in filled.spans)
         spans = filled.spans if there else [page.editor.selection()]
-        self._open(page, spans).offer(self._bridge, filled.after if there else ["\n".join(filled.after)])
+        after = filled.after if there else ["\n".join(filled.after)]
+        self._open(page, spans).offer(self._servers.asked_by(page), after)
         self._status.showMessage("Tab keeps the draft, Esc drops it")
         self.changed.emit()
 
@@ -214,7 +229,7 @@ class Fills(QObject):
             page.session.finish(Verdict.DROP)
         session = self._open(page, self._holes(page.editor))
         watched = self.settings.drafts == "while they form"
-        session.start(self._bridge, instruction, options, watched)
+        session.start(self._servers.asked_by(page), instruction, options, watched)
         self.changed.emit()
 
     def _open(self, page: Page, spans: list[Span]) -> FillSession:

@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     files = "or a folder to work on; - is the standard input"
     parser.add_argument("files", type=_place, nargs="*", metavar="FILE[:LINE[:COL]]", help=files)
     parser.add_argument("--wait", action="store_true", help="return when the files are closed, as for $EDITOR")
-    fill.add_backend_arguments(parser)
+    fill.add_model_arguments(parser)
     parser.add_argument("--version", action="version", version=f"Palimpsest {version('palimpsest')}")
     return edit(parser.parse_args(arguments))
 
@@ -102,6 +102,7 @@ def edit(args: argparse.Namespace) -> int:
     from PySide6.QtWidgets import QApplication
     from qasync import QEventLoop
 
+    from palimpsest.app import servers
     from palimpsest.app.bridge import EngineBridge
     from palimpsest.app.garbage import Collector
     from palimpsest.app.icons import application_icon
@@ -126,12 +127,13 @@ def edit(args: argparse.Namespace) -> int:
 
         def opened() -> Backend:
             painted.wait()
-            return fill.backend_of(args)
+            return servers.opened(lambda: open_backend(checkpoint=args.model, precision=args.precision))
 
         bridge = EngineBridge(opened)
         bridge.loaded.connect(lambda _event: gc.freeze())  # torch's hundred thousand objects never become garbage
         load_fonts()
         chosen, wrong = settings.load()
+        servers.list_requests()
         window = Window(bridge, chosen=chosen)
         window.statusBar().showMessage(wrong)
         sys.excepthook = lambda kind, error, trace: _report(window, kind, error, trace)

@@ -1,9 +1,12 @@
 """The model in sight: what it is and where it runs; a click tells the rest."""
 
+from collections.abc import Callable
+
 import psutil
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
+from palimpsest.app.actions import Choices
 from palimpsest.app.icons import icon
 from palimpsest.engine import Done, Ready
 
@@ -20,6 +23,7 @@ class ModelButton(QToolButton):
         self._ready: Ready | None = None
         self._last: Done | None = None
         self.busy = False
+        self.choices: Callable[[], Choices] = tuple  # of models
         self.setText("Loading the model…")
         self.setIcon(icon("model"))
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
@@ -49,6 +53,9 @@ class ModelButton(QToolButton):
         menu.clear()
         for line in self.told():
             menu.addAction(line).setEnabled(False)
+        menu.addSeparator()
+        for name, do in self.choices():
+            menu.addAction(name.replace("&", "&&"), do)
         menu.addSeparator()
         menu.addAction("&Give the memory back until the next fill", self.unload_wanted.emit)
 

@@ -11,7 +11,7 @@ from time import perf_counter
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QImage
 
-from palimpsest.app.bridge import EngineBridge
+from palimpsest.app.bridge import Asked
 from palimpsest.app.tasks import portion
 from palimpsest.engine import (
     Alternative,
@@ -45,7 +45,7 @@ class PictureReader(QObject):
         self._idle.timeout.connect(self._transcriber.close)
 
     def bridge(
-        self, pictures: Sequence[Picture], form: str, engine: EngineBridge, tell: Callable[[str], None]
+        self, pictures: Sequence[Picture], form: str, engine: Asked, tell: Callable[[str], None]
     ) -> "PictureBridge":
         """What to ask for the text of these pictures. ``tell`` hears of those that cannot be read."""
         return PictureBridge(lambda: self._told(pictures, form), engine, tell)
@@ -74,9 +74,7 @@ class PictureReader(QObject):
 class PictureBridge:
     """Answers the first fill with the text of pictures, and what is asked of that text from then on by the engine."""
 
-    def __init__(
-        self, read: Callable[[], AsyncGenerator[Told, None]], engine: EngineBridge, tell: Callable[[str], None]
-    ):
+    def __init__(self, read: Callable[[], AsyncGenerator[Told, None]], engine: Asked, tell: Callable[[str], None]):
         self._read, self._engine, self._tell = read, engine, tell
         self._answered = False
 

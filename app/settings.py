@@ -11,6 +11,8 @@ from platformdirs import user_config_path
 
 log = logging.getLogger(__name__)
 
+UNSENT = (".env*", "*.pem", "*.key", "*.p12", "*.kdbx", "id_*", ".netrc", ".npmrc", ".pypirc", "*credentials*")
+
 
 def setting(default: Any, section: str, label: str, choices: tuple[str, ...] = (), bounds: tuple[int, int] = (0, 0)):
     """A row of the table: what it is at first, where it stands in the preferences, and what it may be."""
@@ -39,6 +41,14 @@ class Settings:
         "while they form", "Drafts", "Show drafts", choices=("while they form", "when they are finished")
     )
     instructions: tuple[str, ...] = setting((), "Drafts", "Your own instructions, one a line")
+    servers: tuple[str, ...] = setting(
+        (),
+        "Servers",
+        "Servers that may fill, one a line: the address, and a model's name where there are several",
+    )
+    offline: bool = setting(False, "Servers", "Work offline: nothing is sent to servers on other machines")
+    fall_back: bool = setting(False, "Servers", "When a server fails, fill by this machine's model")
+    unsent: tuple[str, ...] = setting(UNSENT, "Servers", "Files that are never sent to servers, one pattern a line")
     shortcuts: dict[str, str] = field(default_factory=dict)  # other keys than the table of actions says, by its names
 
 

@@ -31,8 +31,8 @@ class StatusBar(QStatusBar):
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
-        self._step, self._model = QLabel(), ModelButton()
-        self.unload_wanted = self._model.unload_wanted
+        self._step, self.model = QLabel(), ModelButton()
+        self.unload_wanted = self.model.unload_wanted
         self._encoding, self._line_ends = QToolButton(), QToolButton()
         for button, name, wanted in (
             (self._encoding, "Encoding", self.encoding_wanted),
@@ -43,7 +43,7 @@ class StatusBar(QStatusBar):
             button.setToolTip(name)
             button.clicked.connect(wanted)
         self.words = WordCount()
-        for widget in (self._step, self.words, self._line_ends, self._encoding, self._model):
+        for widget in (self._step, self.words, self._line_ends, self._encoding, self.model):
             self.addPermanentWidget(widget)
         self.messageChanged.connect(lambda message: announce(self, message))
 
@@ -54,14 +54,14 @@ class StatusBar(QStatusBar):
 
     def report(self, event: Event) -> None:
         """Say what an engine event means for the user."""
-        self._model.busy = isinstance(event, Progress)
+        self.model.busy = isinstance(event, Progress)
         match event:
             case Loading(done=done, total=total, left=left):
-                self._model.setText(f"Loading the model… {done / total:.0%}, {left:.0f} s left")
+                self.model.setText(f"Loading the model… {done / total:.0%}, {left:.0f} s left")
             case Ready():
-                self._model.ready(event)
+                self.model.ready(event)
             case Unloaded():
-                self._model.unloaded()
+                self.model.unloaded()
             case Waiting():
                 self.showMessage("Waiting for the server… Esc stops")
             case Reading(done=done, total=total):
@@ -78,7 +78,7 @@ class StatusBar(QStatusBar):
             case Done(steps=steps, tokens=tokens, seconds=seconds):
                 self._step.setText(f"{steps} steps, {tokens / max(seconds, 1e-9):.0f} tokens/s")
                 self.showMessage("Tab keeps the draft, Esc drops it")
-                self._model.ended(event)
+                self.model.ended(event)
             case Failed(message=message):
                 self._step.clear()
                 self.showMessage(message)
@@ -91,7 +91,7 @@ class StatusBar(QStatusBar):
 
     def failed_to_load(self, event: Failed) -> None:
         """Say that there is no model to ask."""
-        self._model.unloaded("No model")
+        self.model.unloaded("No model")
         self.showMessage(event.message)
 
     def ended(self) -> None:

@@ -25,13 +25,14 @@ from palimpsest.app.palette import CommandPalette, Palette
 from palimpsest.app.preferences import Preferences
 from palimpsest.app.preview import Preview
 from palimpsest.app.quickopen import QuickOpen
+from palimpsest.app.servers import Servers
 from palimpsest.app.settings import Settings
 from palimpsest.app.start import Start
 from palimpsest.app.statusbar import StatusBar
 from palimpsest.app.tasks import started
 from palimpsest.app.theme import Theme
 from palimpsest.app.tree import FolderTree
-from palimpsest.engine import PICTURES, Event, Failed, Options, Ready, Unloaded
+from palimpsest.engine import PICTURES, Event, Failed, Options, Ready, Unloaded, sent
 
 
 class Window(QMainWindow):
@@ -54,7 +55,8 @@ class Window(QMainWindow):
         column.addWidget(self.pages, 1)
         column.addWidget(self.find_bar)
         self.ask_bar = AskBar(middle)  # stands over the text
-        self.fills = Fills(lambda: self.page, bridge, self.status, self.ask_bar, options or Options())
+        self.servers = Servers(bridge, self)
+        self.fills = Fills(lambda: self.page, bridge, self.servers, self.status, self.ask_bar, options or Options())
         self.continuing = Continuing(lambda: self.page, self.fills)
         self.setCentralWidget(middle)
         self.setStatusBar(self.status)
@@ -96,6 +98,11 @@ class Window(QMainWindow):
             bar.closed.connect(lambda: self.editor.setFocus())
         self.status.encoding_wanted.connect(self.pages.ask_reopen)
         self.status.unload_wanted.connect(self.fills.unload)
+        self.status.model.choices = lambda: self.servers.choices
+        self.servers.told.connect(self.status.showMessage)
+        self.servers.preferences_wanted.connect(self.show_preferences)
+        self.servers.requests_wanted.connect(self.open_recent)
+        self.servers.sent_wanted.connect(self.show_sent)
         self.status.line_ends_wanted.connect(self.pages.ask_line_ends)
         QGuiApplication.clipboard().dataChanged.connect(self._refresh)
         bridge.loading.connect(self.status.report)
@@ -111,6 +118,7 @@ class Window(QMainWindow):
         self.theme.use(chosen.theme)
         self.pages.use(chosen)
         self.fills.settings = chosen
+        self.servers.use(chosen)
         self.continuing.use(chosen.continuing)
         actions.set_keys(self._actions, chosen.shortcuts)
 
@@ -119,9 +127,10 @@ class Window(QMainWindow):
         checked = self.settings.spelling != "nothing"
         self._choose(replace(self.settings, spelling="nothing" if checked else "prose and comments"))
 
-    def show_preferences(self) -> None:
-        """Let the user change the settings, which are kept and used at once."""
+    def show_preferences(self, wanted: str = "") -> None:
+        """Let the user change the settings, which are kept and used at once; at first those with the wanted words."""
         preferences = Preferences(self.settings, self._actions, self)
+        preferences.wanted.setText(wanted)
         preferences.changed.connect(self._choose)
         preferences.show()
 
@@ -261,6 +270,11 @@ class Window(QMainWindow):
             self.status.report(event)
         elif isinstance(event, Failed):
             self.status.failed_to_load(event)
+
+    def show_sent(self) -> None:
+        """Show in a page of its own what a server would be sent to fill the selection."""
+        told = sent(self.fills.asked())
+        self.pages.new().editor.setPlainText(told)
 
     def ask_pictures(self) -> None:
         """Have the text of pictures the user chooses put in at the caret."""

@@ -1,6 +1,6 @@
 """Text in, drafts out: the public face of the engine. Importing it loads no torch."""
 
-from palimpsest.engine.backend import Backend, examine, open_backend, serve
+from palimpsest.engine.backend import Backend, examine, open_backend, probe, sent, serve
 from palimpsest.engine.engine import LOADING, Engine
 from palimpsest.engine.errors import CheckpointError, EngineError, PictureError, RequestError, ServerError, sentence
 from palimpsest.engine.request import (
@@ -63,7 +63,9 @@ __all__ = [
     "Written",
     "examine",
     "open_backend",
+    "probe",
     "reopen",
+    "sent",
     "sentence",
     "serve",
     "to_json",

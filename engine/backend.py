@@ -48,6 +48,16 @@ def examine(checkpoint: str | Path | None = None) -> dict[str, str]:
     return import_module("palimpsest.engine.doctor").examine(checkpoint)
 
 
+def sent(fill: Fill) -> str:
+    """What a server is told to fill so; one of ours gets the same text in parts."""
+    return import_module("palimpsest.engine.remote").prompt(fill)
+
+
+def probe(server: str, model: str | None = None, key: str | None = None) -> str:
+    """How fast a server fills, in a sentence. Raises EngineError."""
+    return import_module("palimpsest.engine.remote").probe(server, model, key)
+
+
 def serve(
     open_backend: Callable[[], Backend], host: str, port: int, key: str | None, tell: Callable[[Ready, str], None]
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import ssl
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing
@@ -16,6 +17,9 @@ TICK = 0.1  # seconds after which whoever waits is asked whether it still does
 LONGEST_EVENT = 4 << 20  # bytes
 TOLD = 10_000  # bytes of an error that are read
 ATTEMPTS = 2
+
+
+log = logging.getLogger("palimpsest.requests")
 
 
 class Connection:
@@ -72,6 +76,7 @@ class Connection:
         return self._client
 
     async def _get(self, path: str) -> Any:
+        log.info("GET %s%s", self.url, path)
         try:
             async with asyncio.timeout(CONNECT + SILENCE), self._opened().stream("GET", path) as response:
                 await self._check(response)
@@ -101,7 +106,9 @@ class Connection:
                     raise self._unreachable(error) from error
 
     async def _attempt(self, path: str, payload: Any) -> AsyncGenerator[str, None]:
-        events = self._opened().sse(path, method="POST", json=payload, max_event_size=LONGEST_EVENT)
+        body, headers = json.dumps(payload).encode(), {"Content-Type": "application/json"}
+        log.info("POST %s%s: %d bytes", self.url, path, len(body))
+        events = self._opened().sse(path, method="POST", content=body, headers=headers, max_event_size=LONGEST_EVENT)
         async with events as source:
             await self._check(source.response)
             async for event in source:

@@ -18,7 +18,11 @@ PATIENCE = 5.0  # seconds
 
 
 class _ClosedError(Exception):
-    """Nobody waits for the model any more."""
+    """Nobody waits for this model any more."""
+
+
+class _Reopening:
+    """The backend is to be opened anew."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Engine:
         self._running: _Job | None = None
         self._wanted: Fill | None = None  # to be warmed for, once there is nothing else to do
         self._unwanted = False  # shall the backend be closed, once there is nothing else to do?
+        self._outdated = False  # shall it be opened anew, before anything else?
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
@@ -84,6 +89,14 @@ class Engine:
             self._unwanted = True
             self._changed.notify()
 
+    def reopen(self) -> None:
+        """Stop what is filled and open and load the backend anew, as at the start: it may be another one now."""
+        with self._changed:
+            self._outdated = True
+            if self._running:
+                self._running.stopped.set()
+            self._changed.notify()
+
     def close(self) -> bool:
         """Stop everything; True when the thread has ended within PATIENCE."""
         with self._changed:
@@ -101,11 +114,13 @@ class Engine:
     def _run(self) -> None:
         backend = self._load(LOADING)
         while job := self._next():
-            if isinstance(job, Unloaded):
+            if isinstance(job, Unloaded | _Reopening):
                 if backend is not None:
                     backend.close()
                     backend = None
-                    self._report(LOADING, job)
+                    self._report(LOADING, Unloaded())
+                if isinstance(job, _Reopening):
+                    backend = self._load(LOADING)
                 continue
             if isinstance(job, Fill):
                 if backend is not None:
@@ -120,11 +135,14 @@ class Engine:
         if backend is not None:
             backend.close()
 
-    def _next(self) -> _Job | Fill | Unloaded | None:
+    def _next(self) -> _Job | Fill | Unloaded | _Reopening | None:
         with self._changed:
             self._changed.wait_for(self._called)
             if self._closed:
                 return None
+            if self._outdated:
+                self._outdated = False
+                return _Reopening()
             if self._waiting:
                 self._running, self._waiting = self._waiting, None
                 return self._running
@@ -136,7 +154,7 @@ class Engine:
 
     def _called(self) -> bool:
         """Is there something to do that has not begun?"""
-        return bool(self._waiting or self._wanted or self._unwanted or self._closed)
+        return bool(self._waiting or self._wanted or self._unwanted or self._outdated or self._closed)
 
     def _load(self, job: int) -> Backend | None:
         """Open and load the backend; a failure is reported under ``job``, and the next fill tries again."""
@@ -154,7 +172,7 @@ class Engine:
         return backend
 
     def _tell(self, progress: Loading) -> None:
-        if self._closed:
+        if self._closed or self._outdated:
             raise _ClosedError
         self._report(LOADING, progress)
 

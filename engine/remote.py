@@ -6,6 +6,7 @@ cleaned and made to fit by the same manners as a local fill.
 
 import json
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import asdict, replace
 from time import perf_counter
 from typing import Any
@@ -21,6 +22,7 @@ from palimpsest.engine.request import (
     Draft,
     Failed,
     Fill,
+    Options,
     Progress,
     Reading,
     Ready,
@@ -44,7 +46,7 @@ class RemoteBackend:
     def __init__(self, server: str, model: str | None = None, key: str | None = None):
         self._connection = Connection(server, key)
         self._model = model
-        self._ours = False
+        self.ours = False  # is the server one of ``palimpsest serve``?
 
     def load(self, tell: Tell = lambda _: None) -> Ready:  # noqa: ARG002  (there is nothing to tell)
         """Find out what the server has. Raises ServerError."""
@@ -54,7 +56,7 @@ class RemoteBackend:
         if self._model and served and self._model not in served:
             raise ServerError(f"{self._host} has no model {self._model}; it has {', '.join(served)}.")
         self._model = self._model or next(iter(served))
-        self._ours = served.get(self._model) == OURS
+        self.ours = served.get(self._model) == OURS
         return Ready(self._model, self._host, 0)
 
     def close(self) -> None:
@@ -68,7 +70,7 @@ class RemoteBackend:
     def fill(self, fill: Fill) -> Generator[Progress | Done, None, None]:
         """Yield a Draft for whatever arrives, then Done. Raises RequestError for what a prompt cannot say, and
         ServerError."""
-        yield from self._filled(_near(fill)) if self._ours else self._prompted(fill)
+        yield from self._filled(_near(fill)) if self.ours else self._prompted(fill)
 
     @property
     def _host(self) -> str:
@@ -160,22 +162,41 @@ class RemoteBackend:
             raise ServerError(f"{self._host} answered with something that is no piece of text.") from error
 
 
+def probe(server: str, model: str | None, key: str | None) -> str:
+    """How fast the server is, by a small fill. Raises RequestError and ServerError."""
+    began = perf_counter()
+    with closing(RemoteBackend(server, model, key)) as backend:
+        ready = backend.load()
+        listed, first = perf_counter(), None
+        for event in backend.fill(Fill("def add(a, b):\n    return ", "\n", options=Options(length=8))):
+            if first is None and isinstance(event, Draft):
+                first = perf_counter()
+        ended = perf_counter()
+    speaks = "fills as this machine does" if backend.ours else "writes by prompt"
+    times = f"answers in {listed - began:.2f} s, first words in {(first or ended) - listed:.2f} s"
+    return f"{ready.device} {speaks} with {ready.model}: {times}, a small fill in {ended - listed:.2f} s."
+
+
 def _near(fill: Fill) -> Fill:
     """The fill with no more around it than is ever sent."""
     return replace(fill, before=fill.before[-BEFORE:], after=fill.after[:AFTER])
 
 
-def _payload(fill: Fill, model: str | None, number: int) -> dict[str, Any]:
-    """What is sent: the whole request but for the key."""
+def prompt(fill: Fill) -> str:
+    """The task in words: all of the file that is sent."""
     options, near = fill.options, _near(fill)
     told = fill.instruction or "Write what belongs there."
     without = f" Do not use: {', '.join(options.without)}." if options.without else ""
-    prompt = (
+    return (
         f"{near.before}[[{fill.selected}]]{near.after}\n\n"
         f"In this text one place is marked with double brackets. {told}{without}\n"
         "Answer with nothing but the text that shall stand in that place, without the brackets."
     )
-    payload: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": prompt}], "stream": True}
+
+
+def _payload(fill: Fill, model: str | None, number: int) -> dict[str, Any]:
+    options, messages = fill.options, [{"role": "user", "content": prompt(fill)}]
+    payload: dict[str, Any] = {"model": model, "messages": messages, "stream": True}
     payload["max_tokens"] = options.length or max(256, len(fill.selected))
     if options.seed is not None or number:
         payload["seed"] = (options.seed or 0) + number

@@ -28,8 +28,8 @@ from starlette.routing import Route
 from palimpsest.engine.backend import Backend
 from palimpsest.engine.engine import LOADING, Engine
 from palimpsest.engine.errors import EngineError, RequestError, ServerError
-from palimpsest.engine.request import Done, Draft, Event, Failed, Fill, Options, Progress, Ready
-from palimpsest.engine.wire import fill_of, to_json
+from palimpsest.engine.request import Done, Draft, Event, Failed, Fill, Loading, Options, Progress, Ready, Unloaded
+from palimpsest.engine.wire import Told, fill_of, to_json
 
 LARGEST_REQUEST = 16 << 20  # bytes
 MOST_WAITING = 16  # fills
@@ -54,7 +54,7 @@ class Filler:
                 raise EngineError(event.message)
         return event
 
-    async def fill(self, fill: Fill) -> AsyncGenerator[Event, None]:
+    async def fill(self, fill: Fill) -> AsyncGenerator[Told, None]:
         """Yield progress, then Done, Failed or Stopped. Leaving early stops the fill. Raises ServerError when too many
         wait already."""
         if self._waiting >= MOST_WAITING:
@@ -67,10 +67,12 @@ class Filler:
         job = self._engine.submit(fill)
         events = self._events[job] = asyncio.Queue()
         try:
-            event: Event | None = None
-            while event is None or isinstance(event, Progress):
+            while True:
                 event = await events.get()
+                assert not isinstance(event, Loading | Ready | Unloaded)  # told of no fill
                 yield event
+                if not isinstance(event, Progress):
+                    return
         finally:
             del self._events[job]
             self._engine.stop(job)
@@ -232,7 +234,7 @@ class Api:
                     return JSONResponse(head | {"object": asked.kind, "choices": choices, "usage": _usage(event)})
         raise ServerError("The server is about to end.")
 
-    async def _chunks(self, asked: Completion | Chat, head: dict, events: AsyncGenerator[Event, None]):
+    async def _chunks(self, asked: Completion | Chat, head: dict, events: AsyncGenerator[Told, None]):
         head = head | {"object": "chat.completion.chunk" if isinstance(asked, Chat) else asked.kind}
 
         def chunk(choices: list[dict[str, Any]], **more: Any) -> dict[str, str]:

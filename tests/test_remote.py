@@ -22,82 +22,11 @@ from conftest import REAL_FILE, answered, discard, opened, until
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.window import Window
 from palimpsest.engine import Done, Draft, Fill, Hole, Options, RequestError, ServerError, connection, open_backend
+from palimpsest.engine.remote import RemoteBackend
+from peers import Peer, cut, delta, stream, whole
 
 FILL = Fill("def add(a, b):\n    return ", "\n", options=Options(seed=1))
 TEXT = "first line\nsome words stand here\nlast line\n"
-MODELS = {"object": "list", "data": [{"id": "one", "owned_by": "somebody"}, {"id": "two"}]}
-
-
-class Peer(socketserver.ThreadingTCPServer):
-    """A server on loopback that answers each path with raw bytes, or with whatever a function does to the socket."""
-
-    daemon_threads = allow_reuse_address = True
-
-    def __init__(self, answer, models=None):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answers = {"/v1/chat/completions": answer, "/v1/models": models or whole(json.dumps(MODELS))}
-        self.asked: list[tuple[str, bytes]] = []
-        self.keys: list[str] = []
-        self.open = 0
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def __exit__(self, *_):
-        self.shutdown()
-        self.server_close()
-
-
-class Handler(socketserver.StreamRequestHandler):
-    server: Peer
-
-    def handle(self):
-        self.server.open += 1
-        try:
-            while line := self.rfile.readline().decode():
-                headers = {}
-                while header := self.rfile.readline().decode().strip():
-                    name, _, value = header.partition(": ")
-                    headers[name.lower()] = value
-                path = line.split()[1]
-                body = self.rfile.read(int(headers.get("content-length", 0)))
-                self.server.asked.append((path, body))
-                self.server.keys.append(headers.get("authorization", ""))
-                answer = self.server.answers[path]
-                if not isinstance(answer, bytes):
-                    return answer(self.connection)
-                self.wfile.write(answer)
-        except OSError:
-            pass  # the client went
-        finally:
-            self.server.open -= 1
-
-
-def whole(body, status="200 OK", kind="application/json", more=""):
-    body = body if isinstance(body, bytes) else body.encode()
-    return f"HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n{more}\r\n".encode() + body
-
-
-def stream(*pieces, end=True):
-    """An answer of server-sent events; without an end, the connection is cut."""
-    told = [piece if isinstance(piece, bytes) else f"data: {piece}\n\n".encode() for piece in pieces]
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-    body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in told)
-    return head + body + b"0\r\n\r\n" if end else cut(head + body)
-
-
-def delta(**said):
-    return json.dumps({"choices": [{"index": 0, "delta": said}]})
-
-
-def cut(raw):
-    def answer(sock):
-        sock.sendall(raw)
-        sock.shutdown(socket.SHUT_RDWR)
-
-    return answer
 
 
 def reset(sock):
@@ -202,7 +131,7 @@ def asking(qtbot, run, tmp_path):
     windows = []
 
     def ask(url):
-        remote = open_backend("remote", server=url, model="one")
+        remote = RemoteBackend(url, "one")
         bridge = EngineBridge(lambda: remote)
         window = Window(bridge, Options(seed=1))
         qtbot.addWidget(window, before_close_func=discard)
@@ -214,7 +143,7 @@ def asking(qtbot, run, tmp_path):
         window.editor.setTextCursor(cursor)
         window.show()
         windows.append((window, bridge))
-        return window, remote._connection
+        return window, remote._connection._loop
 
     yield ask
     for window, bridge in windows:
@@ -228,7 +157,7 @@ def asking(qtbot, run, tmp_path):
 def test_whatever_goes_wrong_on_the_wire_is_one_sentence_and_the_text_is_untouched(asking, run, fault):
     answer, said = FAULTS[fault]
     with Peer(answer) as peer:
-        window, link = asking(peer.url)
+        window, loop = asking(peer.url)
 
         async def story():
             window.fills.fill_in()
@@ -239,7 +168,7 @@ def test_whatever_goes_wrong_on_the_wire_is_one_sentence_and_the_text_is_untouch
             assert window.editor.toPlainText() == TEXT
             assert not window.editor.document().isModified()
             assert not window.fills.filling
-            assert not asyncio.all_tasks(link._loop)
+            assert not asyncio.all_tasks(loop)
             if answer is not endless:  # that one ends when it is next written to
                 await until(lambda: peer.open <= 1)  # one may be kept for the next request
 
@@ -351,7 +280,6 @@ def test_a_certificate_that_nobody_vouches_for(tmp_path):
     context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
     with Peer(b"") as peer:
         peer.socket = context.wrap_socket(peer.socket, server_side=True)
-        peer.handle_error = lambda *_: None  # the handshake that the client breaks off
         assert "cannot be made safe" in failing(peer.url.replace("http://127.0.0.1", "https://localhost"))
 
 

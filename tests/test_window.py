@@ -260,7 +260,7 @@ def test_right_click_without_a_selection_moves_the_caret_there(window):
 
 def test_the_status_bar_names_model_device_and_step(window, run):
     async def story():
-        await until(lambda: window.status._model.text() == "mini on cpu")
+        await until(lambda: window.status.model.text() == "mini on cpu")
         select_line(window)
         window.fills.fill_in()
         await until(lambda: window.status._step.text().startswith("Step "))
@@ -279,7 +279,7 @@ def test_a_damaged_checkpoint_is_told_and_the_editor_lives(qtbot, run, tmp_path)
     window.show()
 
     async def story():
-        await until(lambda: window.status._model.text() == "No model")
+        await until(lambda: window.status.model.text() == "No model")
         assert "config.json is missing" in window.status.currentMessage()
         qtbot.keyClicks(window.editor, "still an editor")
         window.fills.fill_in()
@@ -400,5 +400,5 @@ def test_the_status_bar_tells_how_far_the_loading_is(qtbot):
     bar = StatusBar()
     qtbot.addWidget(bar)
     bar.report(Loading(3 << 30, 4 << 30, 12.4))
-    assert "75%" in bar._model.text()
-    assert "12 s left" in bar._model.text()
+    assert "75%" in bar.model.text()
+    assert "12 s left" in bar.model.text()

@@ -1,0 +1,267 @@
+"""Which model fills: this machine's, or that of a server which the user named in the preferences."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import partial
+from ipaddress import ip_address
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QInputDialog, QLineEdit, QMessageBox, QWidget
+
+from palimpsest.app import settings, state
+from palimpsest.app.bridge import EngineBridge
+from palimpsest.app.page import Page
+from palimpsest.app.settings import Settings
+from palimpsest.app.tasks import started
+from palimpsest.engine import Backend, EngineError, Event, Failed, Fill, ServerError, open_backend, probe
+
+log = logging.getLogger(__name__)
+
+HERE = "This machine"
+OFFLINE = "You work offline, and {} is another machine: choose this machine's model, or end that in the preferences."
+SERVICE = "palimpsest"  # as the system's keys know it
+KEY = "PALIMPSEST_API_KEY"  # in the environment, for servers whose key is nowhere else
+LOG = 1 << 20  # bytes of the list of requests, after which it begins anew and the old one is kept once
+
+_keys: dict[str, str] = {}  # of this run, where the system keeps none
+
+
+@dataclass(frozen=True)
+class Server:
+    """A line of the preferences: an address, and the name of a model where one is needed."""
+
+    address: str
+    model: str | None = None
+
+    @classmethod
+    def of(cls, line: str) -> "Server":
+        """The one that the line tells."""
+        address, _, model = line.partition(" ")
+        return cls(address, model.strip() or None)
+
+    @property
+    def host(self) -> str:
+        """Its name, with the port if one is given."""
+        return urlsplit(self.address).netloc or self.address
+
+    @property
+    def local(self) -> bool:
+        """Is it this machine?"""
+        name = urlsplit(self.address).hostname or ""
+        try:
+            return ip_address(name).is_loopback
+        except ValueError:
+            return name == "localhost"
+
+    @property
+    def key(self) -> str | None:
+        """What it knows the user by. May ask the user to unlock the system's keys: meant for a thread."""
+        return _keys.get(self.host) or _kept(self.host) or os.environ.get(KEY)
+
+
+def chosen() -> Server | None:
+    """The server that fills; None for this machine's model."""
+    line = _remembered().get("chosen")
+    return Server.of(line) if line else None
+
+
+def opened(here: Callable[[], Backend]) -> Backend:
+    """The backend that is chosen; ``here`` opens this machine's. Raises EngineError."""
+    server = chosen()
+    if server is None:
+        return here()
+    if settings.load()[0].offline and not server.local:
+        raise ServerError(OFFLINE.format(server.host))
+    return open_backend("remote", server=server.address, model=server.model, key=server.key)
+
+
+def requests() -> Path:
+    """The list of all requests that left for a server: when, where to and how many bytes, never the text."""
+    return state.file("requests").with_suffix(".log")
+
+
+def list_requests() -> None:
+    """Keep the list from now on; there is none before the first request."""
+    with suppress(OSError):  # then nothing can be listed, and the log says so
+        requests().parent.mkdir(parents=True, exist_ok=True)
+    handler = RotatingFileHandler(requests(), maxBytes=LOG, backupCount=1, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    told = logging.getLogger("palimpsest.requests")
+    told.setLevel(logging.INFO)
+    told.propagate = False
+    told.addHandler(handler)
+
+
+class Servers(QObject):
+    """Lets the user choose who fills, and stands before the engine so that nothing is sent that must not be."""
+
+    told = Signal(str)
+    preferences_wanted = Signal(str)  # what to search there
+    requests_wanted = Signal(Path)
+    sent_wanted = Signal()
+
+    def __init__(self, bridge: EngineBridge, window: QWidget):
+        super().__init__(window)
+        self._bridge, self._window = bridge, window
+        self.settings = Settings()
+
+    def use(self, settings: Settings) -> None:
+        """Behave as these settings say; a server that is no longer among them fills no more."""
+        before, self.settings = self.settings, settings
+        server = chosen()
+        if server and server not in map(Server.of, settings.servers):
+            self._choose("")
+        elif server and not server.local and settings.offline != before.offline:
+            self._bridge.reopen()
+
+    @property
+    def choices(self):
+        """What the menu of models offers."""
+        server = chosen()
+        yield HERE + (" ✓" if server is None else ""), partial(self.choose, "")
+        for line in self.settings.servers:
+            yield line + (" ✓" if server == Server.of(line) else ""), partial(self.choose, line)
+        yield "Servers…", partial(self.preferences_wanted.emit, "servers")
+        if server:
+            yield f"Try {server.host}", partial(self.test, server)
+            yield f"Key of {server.host}…", partial(self.ask_key, server)
+        yield "What is sent for the selection", self.sent_wanted.emit
+        yield "Requests so far", partial(self.requests_wanted.emit, requests())
+
+    def choose(self, line: str) -> None:
+        """Have the server of that line of the preferences fill from now on, or with "" this machine."""
+        if not line or self._agreed(Server.of(line)):
+            self._choose(line)
+
+    @started
+    async def test(self, server: Server) -> None:
+        """Tell how fast the server is."""
+        if self.settings.offline and not server.local:
+            self.told.emit(OFFLINE.format(server.host))
+            return
+        self.told.emit(f"Asking {server.host}…")
+        try:
+            self.told.emit(await asyncio.to_thread(probe, server.address, server.model, server.key))
+        except EngineError as error:
+            self.told.emit(str(error))
+
+    def ask_key(self, server: Server) -> None:
+        """Have the user give the server's key, and keep it where the system keeps such."""
+        hidden = QLineEdit.EchoMode.Password
+        key, given = QInputDialog.getText(self._window, "Key", f"Your key for {server.host}", hidden)
+        if not given:
+            return
+        if not _keep(server.host, key):
+            self.told.emit(f"This system keeps no keys: that of {server.host} is good until you quit.")
+        self._bridge.reopen()
+
+    def asked_by(self, page: Page) -> "Gate":
+        """Whoever answers the fills of this page."""
+        return Gate(self, self._bridge, page)
+
+    def refusal(self, page: Page) -> str:
+        """Why nothing of the page may be sent to whoever fills now; nothing when it may."""
+        server = chosen()
+        if server is None:
+            return ""
+        if self.settings.offline and not server.local:
+            return OFFLINE.format(server.host)
+        name = page.path.name if page.path else ""
+        pattern = next((one for one in self.settings.unsent if name and fnmatch(name, one)), None)
+        if pattern is None:
+            return ""
+        return f"{name} is never sent to a server ({pattern} in the preferences): choose this machine's model for it."
+
+    def gives_way(self, failed: Failed) -> bool:
+        """Does this machine's model fill from now on, because a server did not?"""
+        server = chosen()
+        if server is None or not self.settings.fall_back:
+            return False
+        self.told.emit(f"{failed.message} This machine's model fills instead.")
+        self._choose("")
+        return True
+
+    def _choose(self, line: str) -> None:
+        state.write("servers", _remembered() | {"chosen": line})
+        self._bridge.reopen()
+
+    def _agreed(self, server: Server) -> bool:
+        """Does the user agree that text is sent there? Asked once for each server that is another machine."""
+        agreed = _remembered().get("agreed", [])
+        if server.local or server.host in agreed:
+            return True
+        question = (
+            f"{server.host} is another machine. Whatever is filled is sent there: the text around the place, up to "
+            "20,000 characters of the file. Go on?"
+        )
+        buttons = QMessageBox.StandardButton
+        if QMessageBox.question(self._window, "Palimpsest", question) != buttons.Yes:
+            return False
+        state.write("servers", _remembered() | {"agreed": [*agreed, server.host]})
+        return True
+
+
+class Gate:
+    """The engine as it answers the fills of one page: not at all, where its text must not be sent."""
+
+    def __init__(self, servers: Servers, bridge: EngineBridge, page: Page):
+        self._servers, self._bridge, self._page = servers, bridge, page
+
+    async def fill(self, fill: Fill) -> AsyncGenerator[Event, None]:
+        """As the engine's bridge does."""
+        if reason := self._servers.refusal(self._page):
+            yield Failed(reason)
+            return
+        async with aclosing(self._bridge.fill(fill)) as events:
+            async for event in events:
+                if isinstance(event, Failed) and self._servers.gives_way(event):
+                    break
+                yield event
+            else:
+                return
+        async with aclosing(self._bridge.fill(fill)) as events:
+            async for event in events:
+                yield event
+
+
+def _remembered() -> dict:
+    try:
+        told = state.read("servers")
+    except (OSError, ValueError) as error:
+        log.warning("the chosen server cannot be told: %s", error)
+        told = None
+    return told if isinstance(told, dict) else {}
+
+
+def _kept(host: str) -> str | None:
+    """The key of that host, from the system. May ask the user to unlock it."""
+    import keyring  # slow, and seldom needed
+    from keyring.errors import KeyringError
+
+    try:
+        return keyring.get_password(SERVICE, host)
+    except KeyringError as error:
+        log.info("no key of this system: %s", error)
+        return None
+
+
+def _keep(host: str, key: str) -> bool:
+    """Keep a key, at least for this run; did the system take it?"""
+    import keyring
+    from keyring.errors import KeyringError
+
+    _keys[host] = key
+    try:
+        keyring.set_password(SERVICE, host, key)
+    except KeyringError as error:
+        log.info("the key is not kept: %s", error)
+        return False
+    return True
