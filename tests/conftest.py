@@ -34,6 +34,7 @@ from palimpsest.engine.weights import SHIPPED
 torch.set_num_threads(1)
 
 BETWEEN = asyncio.new_event_loop()  # of what a window's timer starts while Qt's event loop does not run
+asyncio.set_event_loop(BETWEEN)
 REAL_FILE = Path(threading.__file__).with_name("textwrap.py")
 
 
@@ -133,12 +134,20 @@ def end(loop):
 @pytest.fixture
 def run(qapp):
     """Runs a coroutine on Qt's event loop, at most a minute or so many seconds."""
-    end(BETWEEN)
-    asyncio.set_event_loop(BETWEEN)
     gc.disable()  # as in the application: see garbage.py
     qapp.setQuitOnLastWindowClosed(False)  # a window that an earlier test left open would end the loop
     with QEventLoop(qapp) as loop:
-        yield lambda coroutine, seconds=60: loop.run_until_complete(asyncio.wait_for(coroutine, seconds))
+
+        def run(coroutine, seconds=60):
+            end(BETWEEN)
+            try:
+                return loop.run_until_complete(asyncio.wait_for(coroutine, seconds))
+            except TimeoutError:
+                for task in asyncio.all_tasks(loop):
+                    task.print_stack()  # what was waited for
+                raise
+
+        yield run
         end(loop)
     gc.collect()
     gc.enable()
