@@ -67,7 +67,11 @@ class Preferences(QDialog):
 
     def _draw(self) -> None:
         body = QWidget()
-        self._form = QFormLayout(body, verticalSpacing=8)
+        column = QVBoxLayout(body)
+        column.setContentsMargins(0, 0, 0, 0)
+        self._form = QFormLayout(verticalSpacing=8)
+        column.addLayout(self._form)
+        column.addStretch()  # so that few rows stand at the top
         self.rows: dict[str, QWidget] = {}  # by their labels
         self._sections: dict[QLabel, list[str]] = {}
         for row in ROWS:

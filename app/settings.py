@@ -41,14 +41,10 @@ class Settings:
         "while they form", "Drafts", "Show drafts", choices=("while they form", "when they are finished")
     )
     instructions: tuple[str, ...] = setting((), "Drafts", "Your own instructions, one a line")
-    servers: tuple[str, ...] = setting(
-        (),
-        "Servers",
-        "Servers that may fill, one a line: the address, and a model's name where there are several",
-    )
-    offline: bool = setting(False, "Servers", "Work offline: nothing is sent to servers on other machines")
-    fall_back: bool = setting(False, "Servers", "When a server fails, fill by this machine's model")
-    unsent: tuple[str, ...] = setting(UNSENT, "Servers", "Files that are never sent to servers, one pattern a line")
+    servers: tuple[str, ...] = setting((), "Servers", "Address and, if need be, model, one server a line")
+    offline: bool = setting(False, "Servers", "Work offline: no other machine is asked")
+    fall_back: bool = setting(False, "Servers", "If a server fails, fill on this machine")
+    unsent: tuple[str, ...] = setting(UNSENT, "Servers", "Files never sent, one pattern a line")
     shortcuts: dict[str, str] = field(default_factory=dict)  # other keys than the table of actions says, by its names
 
 

@@ -4,7 +4,7 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from palimpsest.engine.backend import Backend
@@ -158,16 +158,19 @@ class Engine:
 
     def _load(self, job: int) -> Backend | None:
         """Open and load the backend; a failure is reported under ``job``, and the next fill tries again."""
-        try:
-            backend = self._open()
-            ready = backend.load(self._tell)
-        except _ClosedError:
-            if job != LOADING:
-                self._report(job, Stopped())
-            return None
-        except Exception as error:  # the job loop is one of the three places that catch
-            self._report(job, _failure(error))
-            return None
+        with ExitStack() as unused:
+            try:
+                backend = self._open()
+                unused.callback(backend.close)
+                ready = backend.load(self._tell)
+            except _ClosedError:
+                if job != LOADING:
+                    self._report(job, Stopped())
+                return None
+            except Exception as error:  # the job loop is one of the three places that catch
+                self._report(job, _failure(error))
+                return None
+            unused.pop_all()
         self._report(LOADING, ready)
         return backend
 

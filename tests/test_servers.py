@@ -303,7 +303,7 @@ def test_the_menu_leads_to_the_preferences(window):
     choose(window, "Servers…")
     shown = window.findChild(Preferences)
     visible = [label for label, field in shown.rows.items() if not field.isHidden()]
-    assert any(label.startswith("Servers that may fill") for label in visible)
+    assert any(label.startswith("Address") for label in visible)
     shown.close()
 
 
