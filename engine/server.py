@@ -34,6 +34,7 @@ from palimpsest.engine.wire import Told, fill_of, to_json
 LARGEST_REQUEST = 16 << 20  # bytes
 MOST_WAITING = 16  # fills
 HERE = ["localhost", "127.0.0.1", "[::1]"]
+PATIENCE = 5  # seconds that answers which have begun get to end
 LENGTH = 16  # tokens of a completion, as the API has it
 
 
@@ -314,7 +315,14 @@ async def _serve(open_backend, host, port, key, tell) -> None:
         try:
             ready = await filler.ready()
             application = Api(filler, ready, key).application()
-            config = uvicorn.Config(application, log_level="warning", lifespan="off", ws="none", server_header=False)
+            config = uvicorn.Config(
+                application,
+                log_level="warning",
+                lifespan="off",
+                ws="none",
+                server_header=False,
+                timeout_graceful_shutdown=PATIENCE,
+            )
             bracketed = f"[{host}]" if ":" in host else host
             tell(ready, f"http://{bracketed}:{listening.getsockname()[1]}/v1")
             await uvicorn.Server(config).serve(sockets=[listening])

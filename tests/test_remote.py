@@ -449,10 +449,12 @@ def test_whoever_waits_is_filled_in_turn(served):
     assert len(set(texts)) == 1
 
 
+SLOW = Fill("x" * 50, "", options=Options(length=200, confidence=0.0, max_steps=1000, seed=1))
+
+
 def test_a_client_that_goes_makes_room_for_the_next(served):
-    slow = Fill("x" * 50, "", options=Options(length=200, confidence=0.0, max_steps=1000, seed=1))
     with remote(served) as backend:
-        with closing(backend.fill(slow)) as events:
+        with closing(backend.fill(SLOW)) as events:
             assert any(isinstance(event, Draft) for event in events)
         began = time.monotonic()
         answered(backend, HOLES["a hole"])
@@ -518,6 +520,16 @@ def test_with_a_key_nobody_else_is_served():
         with remote(url, key="open sesame") as backend:
             assert isinstance(answered(backend, FILL)[1], Done)
         process.terminate()
+
+
+def test_a_server_that_is_ended_does_not_wait_for_its_answers():
+    process, url = started()
+    with process, remote(url) as backend, closing(backend.fill(SLOW)) as events:
+        assert any(isinstance(event, Draft) for event in events)
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(ServerError, match="try again"):
+            list(events)
+        assert process.wait(20) == 130
 
 
 @pytest.mark.parametrize(
