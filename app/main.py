@@ -89,7 +89,7 @@ def share(args: argparse.Namespace) -> int:
         print(f"palimpsest: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        return 130
+        pass  # how a server is ended
     return 0
 
 

@@ -205,7 +205,7 @@ def test_giving_the_memory_back_waits_for_the_fill(window, run, moment):
         await drafted(window, moment)
         window.fills.unload()
         await kept(window)
-        await until(lambda: window.status._model.text() == "The model is not loaded; a fill loads it")
+        await until(lambda: window.status.model.text() == "The model is not loaded; a fill loads it")
 
     run(story())
 

@@ -4,6 +4,7 @@ import pytest
 
 from conftest import until
 from palimpsest.app import recent, state
+from palimpsest.app.actions import name_of
 from palimpsest.app.resume import Desk, Place
 
 
@@ -80,7 +81,7 @@ def test_a_damaged_memory_is_an_empty_one(files, caplog):
 def test_the_menu_lists_them_and_opens_them(window, run, files):
     for path in files:
         recent.add(path)
-    (menu,) = [action.menu() for action in window._actions if action.menu()]
+    menu = next(action.menu() for action in window._actions if "recent" in name_of(action))
     menu.aboutToShow.emit()
     labels = [action.text() for action in menu.actions()]
     assert labels[:3] == [f"{path.name}  ({path.parent})" for path in reversed(files)]

@@ -316,13 +316,13 @@ def test_keep_and_go_on(window, run):
 
 def test_the_model_gives_its_memory_back_and_comes_again(window, run):
     async def story():
-        await until(lambda: window.status._model.text() == "mini on cpu")
+        await until(lambda: window.status.model.text() == "mini on cpu")
         window.fills.unload()
-        await until(lambda: window.status._model.text() == "The model is not loaded; a fill loads it")
+        await until(lambda: window.status.model.text() == "The model is not loaded; a fill loads it")
         select(window)
         window.fills.fill_in()
         await finished(window)
-        assert window.status._model.text() == "mini on cpu"
+        assert window.status.model.text() == "mini on cpu"
         assert window.fills.drafted
 
     run(story())
@@ -337,11 +337,11 @@ def test_keys_of_a_draft_move_the_caret_without_one(window, qtbot):
 
 def test_the_model_tells_about_itself(window, run):
     async def story():
-        await until(lambda: window.status._model.text() == "mini on cpu")
+        await until(lambda: window.status.model.text() == "mini on cpu")
         select(window)
         window.fills.fill_in()
         await finished(window)
-        model, weights, memory, queue, last = window.status._model.told()
+        model, weights, memory, queue, last = window.status.model.told()
         assert model == "mini on cpu"
         assert weights == "Its weights take 97 MB on cpu"
         assert memory.endswith("GB of the machine's memory")
