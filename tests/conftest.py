@@ -22,6 +22,7 @@ from qasync import QEventLoop
 from tokenizers import Tokenizer
 from transformers import DiffusionGemmaForBlockDiffusion
 
+from palimpsest.app import tasks
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.pages import Pages
 from palimpsest.app.window import Window
@@ -204,6 +205,11 @@ def contrast(one: QColor, other: QColor) -> float:
 async def opened(window, path):
     """Was the file opened?"""
     return await window.pages.open(path) is not None
+
+
+def under_way():
+    """The tasks that were started in this event loop; one of another test may have lost its own."""
+    return [task for task in tasks._running if task.get_loop() is asyncio.get_running_loop()]
 
 
 async def until(condition) -> None:

@@ -4,8 +4,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from conftest import until
-from palimpsest.app import tasks
+from conftest import under_way, until
 from palimpsest.app.editor import Editor
 from palimpsest.app.find import LOOK, FindBar
 
@@ -38,7 +37,7 @@ def sought(bar, run):
     async def story(do):
         before = bar._searches
         do()
-        await until(lambda: bar._searches > before and not tasks._running)
+        await until(lambda: bar._searches > before and not under_way())
 
     return lambda do: run(story(do))
 

@@ -5,7 +5,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 
-from conftest import opened, until
+from conftest import opened, under_way, until
 from palimpsest.app import finder as finder_module
 from palimpsest.app import tasks
 from palimpsest.app.finder import PLACE
@@ -46,7 +46,7 @@ async def find(finder, text):
 
 
 async def ended():
-    await until(lambda: not tasks._running)
+    await until(lambda: not under_way())
 
 
 def test_what_is_found_is_listed_by_file(finder, run):

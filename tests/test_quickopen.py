@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from conftest import REAL_FILE, opened, until
+from conftest import REAL_FILE, opened, under_way, until
 from palimpsest.app import tasks
 from palimpsest.app.quickopen import QuickOpen, rank
 
@@ -23,7 +23,7 @@ def run(run):
 
     async def ended(coroutine):
         told = await coroutine
-        await until(lambda: not tasks._running)
+        await until(lambda: not under_way())
         return told
 
     return lambda coroutine: run(ended(coroutine))
