@@ -77,14 +77,11 @@ def doctor(args: argparse.Namespace) -> int:
 def share(args: argparse.Namespace) -> int:
     """Fill for others until interrupted."""
 
-    def opened() -> Backend:
-        return open_backend(checkpoint=args.model, precision=args.precision)
-
     def tell(ready: Ready, address: str) -> None:
         print(f"{ready.model} on {ready.device} fills for whoever asks at {address}", flush=True)
 
     try:
-        serve(opened, args.host, args.port, os.environ.get("PALIMPSEST_API_KEY"), tell)
+        serve(args.model, args.precision, args.host, args.port, os.environ.get("PALIMPSEST_API_KEY"), tell)
     except EngineError as error:
         print(f"palimpsest: {error}", file=sys.stderr)
         return 1

@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
-from palimpsest.engine.request import Done, Fill, Loading, Progress, Reading, Ready
+from palimpsest.engine.request import Denoised, Done, Fill, Loading, Progress, Reading, Ready, Seeded
 
 Tell = Callable[[Loading], None]
 
@@ -24,6 +24,10 @@ class Backend(Protocol):
 
     def fill(self, fill: Fill) -> Generator[Progress | Done, None, None]:
         """Yield progress, then one Done. Raises EngineError."""
+        ...
+
+    def denoise(self, seeded: Seeded) -> Generator[Progress | Denoised, None, None]:
+        """Yield progress, then one Denoised. Raises EngineError."""
         ...
 
     def close(self) -> None:
@@ -59,7 +63,12 @@ def probe(server: str, model: str | None = None, key: str | None = None) -> str:
 
 
 def serve(
-    open_backend: Callable[[], Backend], host: str, port: int, key: str | None, tell: Callable[[Ready, str], None]
+    checkpoint: str | Path | None,
+    precision: str | None,
+    host: str,
+    port: int,
+    key: str | None,
+    tell: Callable[[Ready, str], None],
 ) -> None:
-    """Let others fill by a backend of this machine, until interrupted. Raises EngineError."""
-    import_module("palimpsest.engine.server").serve(open_backend, host, port, key, tell)
+    """Let others fill by a checkpoint on this machine, until interrupted. Raises EngineError."""
+    import_module("palimpsest.engine.server").serve(checkpoint, precision, host, port, key, tell)

@@ -106,6 +106,13 @@ def fitting(rows: list[Row], right: int, limit: int) -> list[Row]:
     return [row for row in rows if len(cut(row, right, limit)) == 1] or [rows[(len(rows) - 1) // 2]]
 
 
+def in_parts(rows: Sequence[Row], right: Sequence[int], limit: int, eos: int) -> list[Canvas]:
+    """All candidate ``rows`` on one batch of canvases, or a single one's canvases one after another."""
+    *parts, last = cut(rows[0], len(right), limit)
+    last = lay_out(rows if len(rows) > 1 else [last], right, limit, eos)
+    return [*(lay_out([part], None, limit, eos) for part in parts), last]
+
+
 def lay_out(rows: Sequence[Row], right: Sequence[int] | None, limit: int, eos: int) -> Canvas:
     """Canvases of ``rows``, each with as much of ``right`` pinned behind it as is useful; None: nothing is known of it.
 

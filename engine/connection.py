@@ -4,9 +4,9 @@ import asyncio
 import json
 import logging
 import ssl
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Coroutine, Generator, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 
@@ -19,6 +19,11 @@ TOLD = 10_000  # bytes of an error that are read
 ATTEMPTS = 2
 
 
+UNREACHED = (httpx2.HTTPError, httpx2.StreamError, ssl.SSLError, TimeoutError)
+# A connection that was kept and has been closed meanwhile is told from a broken one by trying anew.
+BROKEN = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
+
+T = TypeVar("T")
 log = logging.getLogger("palimpsest.requests")
 
 
@@ -41,25 +46,23 @@ class Connection:
         """What the server tells as JSON. Raises ServerError."""
         return self._loop.run_until_complete(self._get(path))
 
+    def post(self, path: str, payload: Any) -> Any:
+        """What the server answers to ``payload`` as JSON. Raises ServerError."""
+        return self._loop.run_until_complete(self._answer(path, payload))
+
+    def ask(self, path: str, payloads: Sequence[Any]) -> Generator[None, None, list[Any]]:
+        """What the server answers to each of ``payloads``, all asked at once, as JSON; yields whenever nothing has come
+        for a tick. Leaving early closes the requests. Raises ServerError."""
+        return (yield from self._waited(self._answers(path, payloads)))
+
     def stream(self, path: str, payload: Any) -> Generator[str | None, None, None]:
         """The data of each event that the server sends in answer to ``payload``, and None whenever nothing has come
         for a tick. Leaving early closes the request. Raises ServerError."""
         events = self._events(path, payload)
-        task = None
         try:
-            while True:
-                task = self._loop.create_task(_next(events))
-                while not task.done():
-                    self._loop.run_until_complete(asyncio.wait({task}, timeout=TICK))
-                    if not task.done():
-                        yield None
-                if (data := task.result()) is None:
-                    return
+            while (data := (yield from self._waited(_next(events)))) is not None:
                 yield data
         finally:
-            if task and not task.done():
-                task.cancel()
-                self._loop.run_until_complete(asyncio.wait({task}))
             self._loop.run_until_complete(events.aclose())
 
     def close(self) -> None:
@@ -68,6 +71,19 @@ class Connection:
             self._loop.run_until_complete(self._client.aclose())
         self._client = None
         self._loop.close()
+
+    def _waited(self, coroutine: Coroutine[Any, Any, T]) -> Generator[None, None, T]:
+        task = self._loop.create_task(coroutine)
+        try:
+            while True:
+                self._loop.run_until_complete(asyncio.wait({task}, timeout=TICK))
+                if task.done():
+                    return task.result()
+                yield
+        finally:
+            if not task.done():
+                task.cancel()
+                self._loop.run_until_complete(asyncio.wait({task}))
 
     def _opened(self) -> httpx2.AsyncClient:
         if self._client is None:
@@ -78,11 +94,33 @@ class Connection:
     async def _get(self, path: str) -> Any:
         log.info("GET %s%s", self.url, path)
         try:
-            async with asyncio.timeout(CONNECT + SILENCE), self._opened().stream("GET", path) as response:
-                await self._check(response)
-                body = await _body(response, LONGEST_EVENT)
-        except (httpx2.HTTPError, httpx2.StreamError, ssl.SSLError, TimeoutError) as error:
+            async with asyncio.timeout(CONNECT + SILENCE):
+                return await self._json("GET", path)
+        except UNREACHED as error:
             raise self._unreachable(error) from error
+
+    async def _answers(self, path: str, payloads: Sequence[Any]) -> list[Any]:
+        tasks = [asyncio.ensure_future(self._answer(path, payload)) for payload in payloads]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def _answer(self, path: str, payload: Any) -> Any:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with asyncio.timeout(ALTOGETHER):
+                    return await self._json("POST", path, **self._sent(path, payload))
+            except UNREACHED as error:
+                if not isinstance(error, BROKEN) or attempt == ATTEMPTS:
+                    raise self._unreachable(error) from error
+
+    async def _json(self, method: str, path: str, **sent: Any) -> Any:
+        async with self._opened().stream(method, self.url.join(path), **sent) as response:
+            await self._check(response)
+            body = await _body(response, LONGEST_EVENT)
         try:
             return json.loads(body)
         except ValueError as error:
@@ -99,20 +137,21 @@ class Connection:
                 return
             except httpx2.SSEError as error:
                 raise ServerError(f"{self.host} answered with something else than a stream of text.") from error
-            except (httpx2.HTTPError, httpx2.StreamError, ssl.SSLError, TimeoutError) as error:
-                # A connection that was kept and has been closed meanwhile is told from a broken one by trying anew.
-                broke = isinstance(error, httpx2.RemoteProtocolError | httpx2.ReadError | httpx2.WriteError)
-                if not broke or answered or attempt == ATTEMPTS:
+            except UNREACHED as error:
+                if not isinstance(error, BROKEN) or answered or attempt == ATTEMPTS:
                     raise self._unreachable(error) from error
 
     async def _attempt(self, path: str, payload: Any) -> AsyncGenerator[str, None]:
-        body, headers = json.dumps(payload).encode(), {"Content-Type": "application/json"}
-        log.info("POST %s%s: %d bytes", self.url, path, len(body))
-        events = self._opened().sse(path, method="POST", content=body, headers=headers, max_event_size=LONGEST_EVENT)
-        async with events as source:
+        sent = self._sent(path, payload)
+        async with self._opened().sse(path, method="POST", max_event_size=LONGEST_EVENT, **sent) as source:
             await self._check(source.response)
             async for event in source:
                 yield event.data
+
+    def _sent(self, path: str, payload: Any) -> dict[str, Any]:
+        body = json.dumps(payload).encode()
+        log.info("POST %s: %d bytes", self.url.join(path), len(body))
+        return {"content": body, "headers": {"Content-Type": "application/json"}}
 
     async def _check(self, response: httpx2.Response) -> None:
         """Raises ServerError for an answer that is none."""

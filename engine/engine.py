@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from palimpsest.engine.backend import Backend
 from palimpsest.engine.errors import EngineError, sentence
-from palimpsest.engine.request import Event, Failed, Fill, Loading, Stopped, Unloaded
+from palimpsest.engine.request import Event, Failed, Fill, Loading, Seeded, Stopped, Unloaded
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class _Reopening:
 @dataclass(frozen=True)
 class _Job:
     id: int
-    fill: Fill
+    asked: Fill | Seeded
     stopped: threading.Event
 
 
@@ -36,7 +36,7 @@ class Engine:
     """Runs a backend on its own thread, which starts at once by opening and loading it.
 
     ``report(job, event)`` is called from that thread (from the caller's for a job that never ran), and must not block.
-    Every submitted job ends with exactly one of Done, Failed and Stopped, even when the engine is closed.
+    Every submitted job ends with exactly one of Done, Denoised, Failed and Stopped, even when the engine is closed.
     """
 
     def __init__(self, open_backend: Callable[[], Backend], report: Callable[[int, Event], None]):
@@ -52,9 +52,9 @@ class Engine:
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
-    def submit(self, fill: Fill) -> int:
-        """Queue ``fill`` and return its job id; a waiting fill gives way and a running one is stopped."""
-        job = _Job(next(self._ids), fill, threading.Event())
+    def submit(self, asked: Fill | Seeded) -> int:
+        """Queue what is asked and return its job id; what waits gives way and what runs is stopped."""
+        job = _Job(next(self._ids), asked, threading.Event())
         with self._changed:
             replaced, self._waiting = (job, None) if self._closed else (self._waiting, job)
             self._wanted = None
@@ -192,7 +192,8 @@ class Engine:
 
     def _fill(self, backend: Backend, job: _Job) -> None:
         try:
-            with closing(backend.fill(job.fill)) as events:
+            asked = job.asked
+            with closing(backend.fill(asked) if isinstance(asked, Fill) else backend.denoise(asked)) as events:
                 for event in events:
                     if job.stopped.is_set():
                         break

@@ -9,7 +9,8 @@ from palimpsest.engine.captured import Steps
 from palimpsest.engine.device import leave_a_core
 from palimpsest.engine.kernels import operators
 from palimpsest.engine.model import Model, load_model
-from palimpsest.engine.request import Done, Fill, Progress, Reading, Ready
+from palimpsest.engine.request import Denoised, Done, Fill, Progress, Reading, Ready, Seeded
+from palimpsest.engine.seeded import denoised
 from palimpsest.engine.writing import Writing
 
 
@@ -47,7 +48,15 @@ class LocalBackend:
         """Yield progress, a Draft for every denoising step, and a Done. Raises RequestError for what does not fit."""
         yield from self._writing(fill).run()
 
+    def denoise(self, seeded: Seeded) -> Generator[Progress | Denoised, None, None]:
+        """Yield progress and a Denoised. Raises RequestError for tokens and widths that the model has not."""
+        yield from denoised(*self._loaded, seeded)
+
     def _writing(self, fill: Fill) -> Writing:
+        return Writing(*self._loaded, fill, self._steps)
+
+    @property
+    def _loaded(self) -> tuple[Model, Shelf]:
         if self._model is None or self._shelf is None:
             raise RuntimeError("load() comes before fill()")
-        return Writing(self._model, self._shelf, fill, self._steps)
+        return self._model, self._shelf

@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from functools import reduce
 
+from palimpsest.engine.request import Fill, Written
+
 PAIRS = {"(": ")", "[": "]", "{": "}"}
 CLOSERS = {closer: opener for opener, closer in PAIRS.items()}
 REPLACEMENT = "\ufffd"
@@ -34,6 +36,17 @@ def mend(text: str, before: str, selected: str, after: str) -> str:
         return text
     steps = (_whole, _indented, _said_once, _balanced, _without_trailing_blanks)
     return reduce(lambda mended, step: step(mended, before, selected, after), steps, text)
+
+
+def mended(fill: Fill, texts: Sequence[tuple[str, tuple[float, ...]]]) -> tuple[Written, ...]:
+    """What was written in each hole, and how settled its characters are, as it should stand there."""
+    before, written = fill.before, []
+    following = [gap + selected for gap, selected in zip(fill.gaps, fill.selections[1:], strict=True)]
+    for hole, (selected, (text, settled)) in enumerate(zip(fill.selections, texts, strict=True)):
+        better = mend(text, before, selected, "".join(following[hole:]) + fill.after)
+        written.append(Written(better, carry(settled, text, better)))
+        before += better + "".join(fill.gaps[hole : hole + 1])
+    return tuple(written)
 
 
 def carry(settled: tuple[float, ...], text: str, mended: str) -> tuple[float, ...]:

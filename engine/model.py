@@ -116,8 +116,10 @@ class Model:
         cache.grow(ids)
 
     @torch.inference_mode()
-    def decode(self, prefix: Prefix, ids: Tensor, free: Tensor, guess: Tensor | None) -> Tensor:
-        """Logits (N V, fp32) of the free positions of canvases ``ids`` (B W) behind ``prefix``.
+    def decode(
+        self, prefix: Prefix, ids: Tensor, free: Tensor, guess: Tensor | None, read: Tensor | None = None
+    ) -> Tensor:
+        """Logits (N V, fp32) of the free positions, or those to ``read``, of canvases ``ids`` (B W) behind ``prefix``.
 
         The canvas is conditioned on ``guess`` (N V, probabilities) at free positions and on itself at pins. Without a
         guess, at the first step, the released model knows no conditioning; a checkpoint trained for holes is told which
@@ -136,7 +138,7 @@ class Model:
         masks = {SLIDING: None, FULL: None}
         positions = self._positions(prefix.length, ids.shape[1])
         hidden = self.layers(decoder, hidden, positions, masks, prefix.seen_by(len(ids)))
-        return self._logits(decoder.norm(hidden[free]))
+        return self._logits(decoder.norm(hidden[free if read is None else read]))
 
     @torch.inference_mode()
     def likelihood(self, prefix: Prefix, ids: Tensor, weight: Tensor) -> Tensor:

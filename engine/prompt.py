@@ -1,11 +1,12 @@
 """Before, after and instruction -> what the encoder reads, and what is pinned around the holes."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
+from palimpsest.engine.canvas import Row, fitting, offers
 from palimpsest.engine.errors import RequestError
 from palimpsest.engine.request import Fill
 
@@ -27,6 +28,23 @@ class Prompt:
     selections: list[list[int]]
     gaps: list[list[int]]
     right: list[int]
+
+    def row(self, write: Callable[[Row, int], None]) -> Row:
+        """The row in which ``write`` appends each hole."""
+        row = Row()
+        row.pin(self.left)
+        for hole, gap in enumerate([*self.gaps, []]):
+            write(row, hole)
+            row.pin(gap)
+        return row
+
+    def open_rows(self, fill: Fill, limit: int, elastic: bool) -> list[Row]:
+        """The rows of all candidate lengths that canvases of ``limit`` are for, with the holes open."""
+        texts = zip(self.selections, fill.selections, strict=True)
+        counts = [len(ids) if text.strip() else 0 for ids, text in texts]
+        offered = offers(counts, fill.options.length, elastic)
+        rows = [self.row(lambda row, hole, offer=offer: row.open(offer[hole], hole)) for offer in offered]
+        return fitting(rows, len(self.right), limit)
 
 
 def build(fill: Fill, tokenizer: Tokenizer, limit: int, canvas_limit: int, chats: bool) -> Prompt:
@@ -69,6 +87,18 @@ def _conversation(fill: Fill, tokenizer: Tokenizer, limit: int, before: list[int
     """The user's turn, with the document and its marked holes first so that it is read once for many instructions,
     and the opening of the model's, with an empty thought where it is not to think (model card of Gemma 4)."""
     begin, end = _turn(tokenizer)
+    marked, task = conversation(fill)
+    thinking = fill.options.think
+    channel = [_id(tokenizer, "<|channel>"), *_encode(tokenizer, "thought\n")]
+    system = [*begin, *_encode(tokenizer, "system\n"), _id(tokenizer, "<|think|>"), *end] if thinking else []
+    opening = [_id(tokenizer, "<bos>"), *system, *begin, *_encode(tokenizer, "user\n")]
+    rest = [*_encode(tokenizer, marked), *after, *_encode(tokenizer, task), *end, *begin]
+    rest += [*_encode(tokenizer, "model\n"), *channel, *([] if thinking else [_id(tokenizer, THOUGHT_END)])]
+    return [*opening, *_tail(tokenizer, before, _room(limit, opening + rest)), *rest]
+
+
+def conversation(fill: Fill) -> tuple[str, str]:
+    """The holes as a conversation marks them, and behind the text what is told of them."""
     marked = "".join(
         f"{gap}[[{number}: {text}]]"
         for number, (gap, text) in enumerate(zip(("", *fill.gaps), fill.selections, strict=True), 1)
@@ -78,13 +108,7 @@ def _conversation(fill: Fill, tokenizer: Tokenizer, limit: int, before: list[int
         f"\n\nIn this text the places to be written anew are marked with double brackets. {told}\n"
         "Answer with the text as it then reads, without the marks, from shortly before the first one on."
     )
-    thinking = fill.options.think
-    channel = [_id(tokenizer, "<|channel>"), *_encode(tokenizer, "thought\n")]
-    system = [*begin, *_encode(tokenizer, "system\n"), _id(tokenizer, "<|think|>"), *end] if thinking else []
-    opening = [_id(tokenizer, "<bos>"), *system, *begin, *_encode(tokenizer, "user\n")]
-    rest = [*_encode(tokenizer, marked), *after, *_encode(tokenizer, task), *end, *begin]
-    rest += [*_encode(tokenizer, "model\n"), *channel, *([] if thinking else [_id(tokenizer, THOUGHT_END)])]
-    return [*opening, *_tail(tokenizer, before, _room(limit, opening + rest)), *rest]
+    return marked, task
 
 
 def _room(limit: int, asked: Sequence[int]) -> int:

@@ -6,6 +6,7 @@ Shapes: B canvases, W positions, T tokens.
 import difflib
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -20,6 +21,29 @@ from palimpsest.engine.request import Alternative
 OWN = 0.1  # what the log-probability of the written counts beside that of what follows it
 LAST = 1e6  # nats
 SAME = 0.9  # of difflib's ratio over words: alternatives whose holes are all as like as this are one
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What stands in the holes, so far: the id, the probability and the hole of each token."""
+
+    score: float
+    ids: list[int]
+    sure: list[float]
+    holes: list[int]
+    canvas: list[int]  # all tokens of the last canvas
+
+    def behind(self, earlier: "Answer | None") -> "Answer":
+        """This answer as what goes on where ``earlier`` ends."""
+        if earlier is None:
+            return self
+        ids, sure, holes = earlier.ids + self.ids, earlier.sure + self.sure, earlier.holes + self.holes
+        return Answer(self.score, ids, sure, holes, self.canvas)
+
+    def within(self, hole: int) -> tuple[list[int], list[float]]:
+        """The ids in that hole, and their probabilities."""
+        places = [place for place, of in enumerate(self.holes) if of == hole]
+        return [self.ids[place] for place in places], [self.sure[place] for place in places]
 
 
 def judge(
@@ -42,9 +66,7 @@ def judge(
             kept = tokens != model.delete if model.delete is not None else torch.ones_like(free)
             kept[int(holes[-1]) + 1 + followers :] = False
             text = model.detokenizer.text(tokens[free & kept].tolist())
-            unwanted.append(
-                not text.strip() or any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) for word in without)
-            )
+            unwanted.append(is_unwanted(text, without))
             weight = torch.where(free, OWN, 1.0)
             weight[: int(holes[0])] = 0
             ids.append(torch.cat([tokens.new_tensor([last]), tokens[kept]]))
@@ -53,6 +75,11 @@ def judge(
         return (model.likelihood(prefix, *padded).cpu() - LAST * torch.tensor(unwanted)).to(state.best.device)
 
     return judged
+
+
+def is_unwanted(text: str, without: Sequence[str]) -> bool:
+    """Does ``text`` say nothing, or a word of ``without``?"""
+    return not text.strip() or any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) for word in without)
 
 
 def differing(alternatives: list[Alternative]) -> tuple[Alternative, ...]:

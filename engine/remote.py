@@ -18,6 +18,7 @@ from palimpsest.engine.manners import mend
 from palimpsest.engine.request import (
     LONGEST_SELECTION,
     Alternative,
+    Denoised,
     Done,
     Draft,
     Failed,
@@ -26,6 +27,7 @@ from palimpsest.engine.request import (
     Progress,
     Reading,
     Ready,
+    Seeded,
     Stopped,
     Thought,
     Waiting,
@@ -35,7 +37,7 @@ from palimpsest.engine.wire import event_of
 
 BEFORE, AFTER = 16_000, 4_000  # characters around the hole that are sent
 LONGEST_ANSWER = 4 * LONGEST_SELECTION  # characters
-OURS = "palimpsest"  # who owns the models of a server of ours
+OURS, VLLM = "palimpsest", "vllm"  # who owns the models of a server
 FENCE = "```"
 
 
@@ -47,6 +49,7 @@ class RemoteBackend:
         self._connection = Connection(server, key)
         self._model = model
         self.ours = False  # is the server one of ``palimpsest serve``?
+        self._canvases: Any = None  # where the server denoises canvases as vLLM does
 
     def load(self, tell: Tell = lambda _: None) -> Ready:  # noqa: ARG002  (there is nothing to tell)
         """Find out what the server has. Raises ServerError."""
@@ -57,6 +60,11 @@ class RemoteBackend:
             raise ServerError(f"{self._host} has no model {self._model}; it has {', '.join(served)}.")
         self._model = self._model or next(iter(served))
         self.ours = served.get(self._model) == OURS
+        if served.get(self._model) == VLLM:
+            from palimpsest.engine.vllm import Canvases  # torch only where it is used
+
+            canvases = Canvases(self._connection, self._model)
+            self._canvases = canvases if canvases.found() else None
         return Ready(self._model, self._host, 0)
 
     def close(self) -> None:
@@ -70,7 +78,25 @@ class RemoteBackend:
     def fill(self, fill: Fill) -> Generator[Progress | Done, None, None]:
         """Yield a Draft for whatever arrives, then Done. Raises RequestError for what a prompt cannot say, and
         ServerError."""
-        yield from self._filled(_near(fill)) if self.ours else self._prompted(fill)
+        near = _near(fill)
+        if self.ours:
+            yield from self._filled(near)
+        elif self._canvases and not fill.options.think:
+            yield from self._canvases.fill(near)
+        else:
+            yield from self._prompted(near)
+
+    def denoise(self, seeded: Seeded) -> Generator[Progress | Denoised, None, None]:  # noqa: ARG002
+        """Raises RequestError: what is served is not served again."""
+        raise RequestError("A server's canvases are asked for at its own address.")
+        yield  # as the protocol has it
+
+    @property
+    def way(self) -> str:
+        """How the server fills."""
+        if self.ours:
+            return "fills as this machine does"
+        return "fills on its canvas" if self._canvases else "writes by prompt"
 
     @property
     def _host(self) -> str:
@@ -172,7 +198,7 @@ def probe(server: str, model: str | None, key: str | None) -> str:
             if first is None and isinstance(event, Draft):
                 first = perf_counter()
         ended = perf_counter()
-    speaks = "fills as this machine does" if backend.ours else "writes by prompt"
+    speaks = backend.way
     times = f"answers in {listed - began:.2f} s, first words in {(first or ended) - listed:.2f} s"
     return f"{ready.device} {speaks} with {ready.model}: {times}, a small fill in {ended - listed:.2f} s."
 

@@ -106,6 +106,33 @@ class Fill:
 
 
 @dataclass(frozen=True)
+class Seeded:
+    """One canvas of tokens, to be denoised behind a prompt of tokens (vLLM's structured reads).
+
+    ``canvas`` are the ids that denoising begins with, or how many begin as noise; those at the positions ``pinned``
+    stay. ``max_steps`` caps the checkpoint's own number, ``seed`` repeats it on one machine. The log-probabilities of
+    the ``top`` likeliest tokens, and of those in ``wanted``, are told at each position.
+    """
+
+    prompt: tuple[int, ...]
+    canvas: tuple[int, ...] | int
+    pinned: tuple[int, ...] = ()
+    max_steps: int | None = None
+    seed: int | None = None
+    top: int = 1
+    wanted: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Denoised:
+    """The likeliest token at each position of a seeded canvas, the pinned ones among them, with the log-probabilities
+    (nats, temperature 1) of tokens there."""
+
+    ids: tuple[int, ...]
+    told: tuple[dict[int, float], ...]
+
+
+@dataclass(frozen=True)
 class Written:
     """What stands in one hole, and per character how sure the model is of it, from 0 to 1."""
 
@@ -221,7 +248,7 @@ class Stopped:
 
 
 Progress = Waiting | Reading | Thought | Draft  # what a fill tells while it runs
-Event = Loading | Ready | Unloaded | Progress | Done | Failed | Stopped
+Event = Loading | Ready | Unloaded | Progress | Done | Denoised | Failed | Stopped
 
 
 def reopen(fill: Fill, holes: tuple[Written, ...], stretches: tuple[tuple[tuple[int, int], ...], ...]) -> Fill:

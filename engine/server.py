@@ -3,15 +3,19 @@
 ``POST /v1/fills`` takes a ``Fill`` as JSON and answers with its events. ``/v1/completions`` (with ``suffix``) and
 ``/v1/chat/completions`` are a fill behind the prompt; streamed, each chunk carries the draft of one denoising step in
 ``draft``, and the last one the whole text. ``temperature`` and the like are the checkpoint's own.
+
+A completion with vLLM's diffusion arguments and ``diffusion_read_only`` is one canvas of tokens, denoised;
+``/tokenize`` and ``/detokenize`` say which tokens text is.
 """
 
 import asyncio
 import secrets
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -24,18 +28,35 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from tokenizers import Tokenizer
 
-from palimpsest.engine.backend import Backend
+from palimpsest.engine.backend import Backend, open_backend
 from palimpsest.engine.engine import LOADING, Engine
 from palimpsest.engine.errors import EngineError, RequestError, ServerError
-from palimpsest.engine.request import Done, Draft, Event, Failed, Fill, Loading, Options, Progress, Ready, Unloaded
+from palimpsest.engine.request import (
+    Denoised,
+    Done,
+    Draft,
+    Event,
+    Failed,
+    Fill,
+    Loading,
+    Options,
+    Progress,
+    Ready,
+    Seeded,
+    Unloaded,
+)
+from palimpsest.engine.weights import find
 from palimpsest.engine.wire import Told, fill_of, to_json
 
 LARGEST_REQUEST = 16 << 20  # bytes
 MOST_WAITING = 16  # fills
+MOST_LOGPROBS, MOST_WANTED = 20, 128  # tokens at each position, as vLLM has it
 HERE = ["localhost", "127.0.0.1", "[::1]"]
 PATIENCE = 5  # seconds that answers which have begun get to end
 LENGTH = 16  # tokens of a completion, as the API has it
+ENDING = "The server is about to end."
 
 
 class Filler:
@@ -58,6 +79,22 @@ class Filler:
     async def fill(self, fill: Fill) -> AsyncGenerator[Told, None]:
         """Yield progress, then Done, Failed or Stopped. Leaving early stops the fill. Raises ServerError when too many
         wait already."""
+        async with aclosing(self._events_of(fill)) as events:
+            async for event in events:
+                assert not isinstance(event, Denoised)
+                yield event
+
+    async def denoise(self, seeded: Seeded) -> Denoised:
+        """A seeded canvas, denoised. Raises EngineError."""
+        async with aclosing(self._events_of(seeded)) as events:
+            async for event in events:
+                if isinstance(event, Failed):
+                    raise RequestError(event.message)
+                if isinstance(event, Denoised):
+                    return event
+        raise ServerError(ENDING)
+
+    async def _events_of(self, asked: Fill | Seeded) -> AsyncGenerator[Told | Denoised, None]:
         if self._waiting >= MOST_WAITING:
             raise ServerError(f"{MOST_WAITING} fills wait already: try again later.")
         self._waiting += 1
@@ -65,7 +102,7 @@ class Filler:
             await self._turn.acquire()
         finally:
             self._waiting -= 1
-        job = self._engine.submit(fill)
+        job = self._engine.submit(asked)
         events = self._events[job] = asyncio.Queue()
         try:
             while True:
@@ -113,20 +150,82 @@ class Asked(msgspec.Struct, kw_only=True):
         return text[: min((place for stop in stops if (place := text.find(stop)) >= 0), default=len(text))]
 
 
+class Diffusion(msgspec.Struct):
+    """vLLM's arguments for one canvas."""
+
+    diffusion_seed_canvas: list[int] | None = None
+    diffusion_pinned: list[int] | None = None
+    diffusion_canvas_length: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    diffusion_max_steps: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    diffusion_read_only: bool | int = False
+
+    def canvas(self, most: int) -> tuple[int, ...] | int:
+        """The ids that denoising begins with, or how many positions there are. Raises RequestError."""
+        width, seed = self.diffusion_canvas_length or most, self.diffusion_seed_canvas
+        if seed is None and self.diffusion_pinned is not None:
+            raise RequestError("diffusion_pinned needs a diffusion_seed_canvas.")
+        if seed is not None and len(seed) != width:
+            raise RequestError(f"diffusion_seed_canvas has {len(seed)} ids and the canvas {width} positions.")
+        return width if seed is None else tuple(seed)
+
+
 class Completion(Asked):
     """The body of ``/v1/completions``."""
 
-    prompt: str | list[str]
+    prompt: str | list[str | int]
     suffix: str | None = None
     max_tokens: int | None = LENGTH
+    logprobs: Annotated[int, msgspec.Meta(ge=0, le=MOST_LOGPROBS)] | None = None
+    logprob_token_ids: Annotated[list[int], msgspec.Meta(max_length=MOST_WANTED)] = []
+    return_tokens_as_token_ids: bool = False
+    vllm_xargs: Diffusion | None = None
     kind = "text_completion"
 
     def fill(self) -> Fill:
         """The hole between prompt and suffix. Raises RequestError."""
         prompts = [self.prompt] if isinstance(self.prompt, str) else self.prompt
-        if len(prompts) != 1:
-            raise RequestError("This server takes one prompt at a time.")
+        if len(prompts) != 1 or not isinstance(prompts[0], str):
+            raise RequestError("This server takes one prompt of text at a time, or tokens to read a canvas only.")
         return Fill(prompts[0], self.suffix or "", options=self.options(self.max_tokens))
+
+    def seeded(self, tokens: "Tokens") -> Seeded | None:
+        """The canvas to be denoised, where that is asked for. Raises RequestError."""
+        diffusion = self.vllm_xargs
+        if not diffusion:
+            return None
+        canvas = diffusion.canvas(tokens.canvas)
+        if not diffusion.diffusion_read_only:
+            raise RequestError("This server denoises one canvas at a time: set diffusion_read_only.")
+        prompt = tokens.encode(self.prompt) if isinstance(self.prompt, str) else self.prompt
+        if not all(isinstance(index, int) for index in prompt):
+            raise RequestError("This server takes one prompt at a time.")
+        return Seeded(
+            tuple(prompt),
+            canvas,
+            tuple(diffusion.diffusion_pinned or ()),
+            diffusion.diffusion_max_steps,
+            self.seed,
+            self.logprobs or 1,
+            tuple(self.logprob_token_ids),
+        )
+
+    def spelled(self, denoised: Denoised, tokens: "Tokens") -> dict[str, Any]:
+        """A canvas as an answer, no longer than it shall be."""
+
+        def name(index: int) -> str:
+            return f"token_id:{index}" if self.return_tokens_as_token_ids else tokens.decode([index])
+
+        ids = denoised.ids[: self.max_tokens]
+        told = denoised.told[: len(ids)]
+        choice = self.choice(tokens.decode(ids), 0, finished=True) | {"token_ids": ids}
+        if self.logprobs is not None:
+            choice["logprobs"] = {
+                "tokens": [name(index) for index in ids],
+                "token_logprobs": [row[index] for index, row in zip(ids, told, strict=True)],
+                "top_logprobs": [{name(index): value for index, value in row.items()} for row in told],
+                "text_offset": [],
+            }
+        return choice
 
     def choice(self, text: str, index: int, finished: bool) -> dict[str, Any]:
         """An answer, or a piece of it."""
@@ -176,16 +275,50 @@ class Chat(Asked):
         return {"index": index, "delta" if self.stream else "message": message, "finish_reason": reason}
 
 
+class Tokens:
+    """The checkpoint's vocabulary, as those who speak in tokens want it: special tokens are what their names say."""
+
+    def __init__(self, checkpoint: str | Path | None):
+        folder = find(checkpoint)
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._begin = self._tokenizer.token_to_id("<bos>")
+        self.canvas: int = msgspec.json.decode((folder / "config.json").read_bytes())["canvas_length"]
+
+    def encode(self, text: str, begin: bool = True) -> list[int]:
+        """The ids of ``text``, behind that of a beginning if wanted."""
+        head = [self._begin] if begin and self._begin is not None else []
+        return head + self._tokenizer.encode(text, add_special_tokens=False).ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """What ``ids`` say."""
+        return self._tokenizer.decode(ids, skip_special_tokens=False)
+
+
+class Text(msgspec.Struct):
+    """The body of ``/tokenize``."""
+
+    prompt: str
+    add_special_tokens: bool = True
+
+
+class Ids(msgspec.Struct):
+    """The body of ``/detokenize``."""
+
+    tokens: list[Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]]
+
+
 class Api:
     """The paths of the server, each a method."""
 
-    def __init__(self, filler: Filler, ready: Ready, key: str | None):
-        self._filler, self._ready, self._key = filler, ready, key
+    def __init__(self, filler: Filler, ready: Ready, tokens: Tokens, key: str | None):
+        self._filler, self._ready, self._tokens, self._key = filler, ready, tokens, key
 
     def application(self) -> Starlette:
         """All of it."""
         routes = [
             Route("/health", self.health),
+            Route("/tokenize", self.tokenize, methods=["POST"]),
+            Route("/detokenize", self.detokenize, methods=["POST"]),
             Route("/v1/models", self.models),
             Route("/v1/fills", self.fills, methods=["POST"]),
             Route("/v1/completions", partial(self.complete, kind=Completion), methods=["POST"]),
@@ -204,6 +337,15 @@ class Api:
         model = {"id": self._ready.model, "object": "model", "created": 0, "owned_by": "palimpsest"}
         return JSONResponse({"object": "list", "data": [model]})
 
+    async def tokenize(self, request: Request) -> Response:
+        asked = msgspec.json.decode(await self._body(request), type=Text)
+        ids = self._tokens.encode(asked.prompt, asked.add_special_tokens)
+        return JSONResponse({"tokens": ids, "count": len(ids)})
+
+    async def detokenize(self, request: Request) -> Response:
+        asked = msgspec.json.decode(await self._body(request), type=Ids)
+        return JSONResponse({"prompt": self._tokens.decode(asked.tokens)})
+
     async def fills(self, request: Request) -> Response:
         """The events of a fill, as ``palimpsest fill --drafts`` prints them."""
         fill = fill_of(await self._body(request))
@@ -218,9 +360,11 @@ class Api:
     async def complete(self, request: Request, kind: type[Completion] | type[Chat]) -> Response:
         """A completion, whole or with its drafts."""
         asked = msgspec.json.decode(await self._body(request), type=kind)
-        fill = asked.fill()
         head = {"id": f"{asked.kind}-{secrets.token_hex(8)}", "created": int(time.time()), "model": self._ready.model}
-        events = self._filler.fill(fill)
+        if isinstance(asked, Completion) and (seeded := asked.seeded(self._tokens)):
+            choice = asked.spelled(await self._filler.denoise(seeded), self._tokens)
+            return JSONResponse(head | {"object": asked.kind, "choices": [choice]})
+        events = self._filler.fill(asked.fill())
         if asked.stream:
             return EventSourceResponse(_safe(self._chunks(asked, head, events)))
         async with aclosing(events):
@@ -233,7 +377,7 @@ class Api:
                         for index, answer in enumerate(event.alternatives)
                     ]
                     return JSONResponse(head | {"object": asked.kind, "choices": choices, "usage": _usage(event)})
-        raise ServerError("The server is about to end.")
+        raise ServerError(ENDING)
 
     async def _chunks(self, asked: Completion | Chat, head: dict, events: AsyncGenerator[Told, None]):
         head = head | {"object": "chat.completion.chunk" if isinstance(asked, Chat) else asked.kind}
@@ -295,13 +439,20 @@ def _usage(done: Done) -> dict[str, int]:
 
 
 def serve(
-    open_backend: Callable[[], Backend], host: str, port: int, key: str | None, tell: Callable[[Ready, str], None]
+    checkpoint: str | Path | None,
+    precision: str | None,
+    host: str,
+    port: int,
+    key: str | None,
+    tell: Callable[[Ready, str], None],
 ) -> None:
     """Serve until interrupted; ``tell`` learns what is served and where. Raises EngineError."""
-    asyncio.run(_serve(open_backend, host, port, key, tell))
+    tokens = Tokens(checkpoint)
+    opened = partial(open_backend, checkpoint=checkpoint, precision=precision)
+    asyncio.run(_serve(opened, tokens, host, port, key, tell))
 
 
-async def _serve(open_backend, host, port, key, tell) -> None:
+async def _serve(opened, tokens, host, port, key, tell) -> None:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family)
@@ -311,10 +462,10 @@ async def _serve(open_backend, host, port, key, tell) -> None:
         local = listening.getsockname()[0] in ("127.0.0.1", "::1")
         if not local and not key:
             raise ServerError("Others may ask this server only with a key: set PALIMPSEST_API_KEY to one.")
-        filler = Filler(open_backend)
+        filler = Filler(opened)
         try:
             ready = await filler.ready()
-            application = Api(filler, ready, key).application()
+            application = Api(filler, ready, tokens, key).application()
             config = uvicorn.Config(
                 application,
                 log_level="warning",

@@ -3,8 +3,8 @@
 import itertools
 import secrets
 import time
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterator
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -12,35 +12,18 @@ from torch import Tensor
 
 from palimpsest.engine import prompt, ranking
 from palimpsest.engine.cache import Prefix, Shelf
-from palimpsest.engine.canvas import OPEN_LENGTHS, OUTSIDE, Canvas, Row, cut, fitting, lay_out, offers, spaced
+from palimpsest.engine.canvas import OPEN_LENGTHS, OUTSIDE, Canvas, Row, in_parts, lay_out, spaced
 from palimpsest.engine.captured import Steps
 from palimpsest.engine.denoise import Race, State, believed, denoise, step
 from palimpsest.engine.errors import RequestError
-from palimpsest.engine.manners import carry, mend
+from palimpsest.engine.manners import mended
 from palimpsest.engine.model import Model
+from palimpsest.engine.ranking import Answer
 from palimpsest.engine.request import Alternative, Done, Draft, Fill, Progress, Reading, Thought, Written
 
 MOST_THOUGHTS = 4  # canvases
 SPARE = 4  # times as many answers are finished as alternatives are wanted: some say the same
 STRIDE = 1009  # between the seeds of a fill's canvases: more than a canvas takes steps, each of which has its own
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """What stands in the holes, so far: the id, the probability and the hole of each token."""
-
-    score: float
-    ids: list[int]
-    sure: list[float]
-    holes: list[int]
-    canvas: list[int]  # all tokens of the last canvas
-
-    def behind(self, earlier: "_Answer | None") -> "_Answer":
-        """This answer as what goes on where ``earlier`` ends."""
-        if earlier is None:
-            return self
-        ids, sure, holes = earlier.ids + self.ids, earlier.sure + self.sure, earlier.holes + self.holes
-        return _Answer(self.score, ids, sure, holes, self.canvas)
 
 
 class Writing:
@@ -121,7 +104,7 @@ class Writing:
         new: list[int] = []
         for _ in range(MOST_THOUGHTS):
             view = yield from self._shelf.read(prefix + thought)
-            for state in self._denoise(view, self._lay_out([row], None)):
+            for state in self._denoise(view, lay_out([row], None, limit, self._model.ends[0]).to(self._model.device)):
                 new = list(itertools.takewhile(lambda index: index not in ends, state.best[0].tolist()))
                 yield Thought(self._model.detokenizer.text(thought + new))
             thought += new
@@ -135,16 +118,12 @@ class Writing:
         asked, options, model = self._asked, self._fill.options, self._model
         if options.strength < 1:
             changing = round(options.strength * sum(map(len, asked.selections))) > 0
-            rows = [self._row(lambda row, hole: row.append(asked.selections[hole], hole, changing))]
+            rows = [asked.row(lambda row, hole: row.append(asked.selections[hole], hole, changing))]
         elif self._revises:
             texts = [self._spaced(ids, options.length) for ids in asked.selections]
-            rows = [self._row(lambda row, hole: row.append(texts[hole], hole, free=True))]
+            rows = [asked.row(lambda row, hole: row.append(texts[hole], hole, free=True))]
         else:
-            texts = zip(asked.selections, self._fill.selections, strict=True)
-            counts = [len(ids) if text.strip() else 0 for ids, text in texts]
-            offered = offers(counts, options.length, elastic=model.delete is not None)
-            rows = [self._row(lambda row, hole, offer=offer: row.open(offer[hole], hole)) for offer in offered]
-            rows = fitting(rows, len(asked.right), model.canvas_limit)
+            rows = asked.open_rows(self._fill, model.canvas_limit, elastic=model.delete is not None)
         longest, most = max(map(len, rows)), model.prefix_limit // 2
         if longest > most and any(rows[0].free):
             raise RequestError(
@@ -156,15 +135,6 @@ class Writing:
     def _spaced(self, ids: list[int], length: int | None = None) -> list[int]:
         assert self._model.delete is not None
         return spaced(ids, length or (None if ids else OPEN_LENGTHS[-2]), self._model.delete)
-
-    def _row(self, write: Callable[[Row, int], None]) -> Row:
-        """The row in which ``write`` appends each hole."""
-        row = Row()
-        row.pin(self._asked.left)
-        for hole, gap in enumerate([*self._asked.gaps, []]):
-            write(row, hole)
-            row.pin(gap)
-        return row
 
     def _partly_open(self, prefix: list[int], row: Row) -> Generator[Reading, None, Row]:
         """The row with the options' share of its free tokens left free, those the model is least sure of."""
@@ -187,25 +157,18 @@ class Writing:
                 if free and self._model.delete is not None and not self._revises:
                     row.open(1 + len(ids) // 2, hole)  # room to say it in more words
 
-        return self._row(write)
-
-    def _lay_out(self, rows: list[Row], right: list[int] | None) -> Canvas:
-        return lay_out(rows, right, self._model.canvas_limit, self._model.ends[0]).to(self._model.device)
+        return self._asked.row(write)
 
     def _canvases(self, rows: list[Row]) -> list[Canvas]:
-        """All candidates on one batch of canvases, or a single candidate's canvases one after another."""
-        right = self._asked.right
-        *parts, last = cut(rows[0], len(right), self._model.canvas_limit)
-        canvases = [self._lay_out([part], None) for part in parts]
-        canvases.append(self._lay_out(rows if len(rows) > 1 else [last], right))
-        return [replace(canvas, revised=self._revises) for canvas in canvases]
+        canvases = in_parts(rows, self._asked.right, self._model.canvas_limit, self._model.ends[0])
+        return [replace(canvas.to(self._model.device), revised=self._revises) for canvas in canvases]
 
-    def _write(self, prefix: list[int], rows: list[Row]) -> Generator[Reading | Draft, None, list[_Answer]]:
+    def _write(self, prefix: list[int], rows: list[Row]) -> Generator[Reading | Draft, None, list[Answer]]:
         """Denoise canvas after canvas, each behind the best answer of the one before; the last one's answers, best
         first. So alternatives to a fill of several canvases differ in the last one only."""
         canvases = self._canvases(rows)
         most_steps = self._schedule.max_steps
-        answers: list[_Answer] = []
+        answers: list[Answer] = []
         for canvas in canvases:
             keep = self._fill.options.alternatives if canvas is canvases[-1] and canvas.free.any() else 1
             view = yield from self._shelf.read(prefix)
@@ -230,7 +193,7 @@ class Writing:
                 break
         return answers
 
-    def _answer(self, canvas: Canvas, state: State, score: float = 0.0) -> _Answer:
+    def _answer(self, canvas: Canvas, state: State, score: float = 0.0) -> Answer:
         """What the first canvas of ``state`` says."""
         ids, sure = state.best[0].tolist(), state.confidence[0].tolist()
         holes = canvas.hole[int(state.rows[0])].tolist()
@@ -239,18 +202,9 @@ class Writing:
             # Text that is kept stands behind: an end among the changes is none.
             inside = [place for place in inside if ids[place] not in self._model.ends]
         taken = ([values[place] for place in inside] for values in (ids, sure, holes))
-        return _Answer(score, *taken, canvas=ids)
+        return Answer(score, *taken, canvas=ids)
 
-    def _written(self, answer: _Answer) -> tuple[Written, ...]:
+    def _written(self, answer: Answer) -> tuple[Written, ...]:
         """The text of every hole, with its manners mended."""
-        fill = self._fill
-        before, texts = fill.before, []
-        following = [gap + selected for gap, selected in zip(fill.gaps, fill.selections[1:], strict=True)]
-        for hole, selected in enumerate(fill.selections):
-            places = [place for place, of in enumerate(answer.holes) if of == hole]
-            ids, sure = [answer.ids[place] for place in places], [answer.sure[place] for place in places]
-            text, settled = self._model.detokenizer.settled(ids, sure)
-            mended = mend(text, before, selected, "".join(following[hole:]) + fill.after)
-            texts.append(Written(mended, carry(settled, text, mended)))
-            before += mended + "".join(fill.gaps[hole : hole + 1])
-        return tuple(texts)
+        holes = map(answer.within, range(len(self._fill.selections)))
+        return mended(self._fill, [self._model.detokenizer.settled(ids, sure) for ids, sure in holes])
