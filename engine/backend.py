@@ -53,7 +53,7 @@ def examine(checkpoint: str | Path | None = None) -> dict[str, str]:
 
 
 def sent(fill: Fill) -> str:
-    """What a server is told to fill so; one of ours gets the same text in parts."""
+    """What a server is told to fill so; one of ours, or with a canvas, gets the same text in parts."""
     return import_module("palimpsest.engine.remote").prompt(fill)
 
 

@@ -17,6 +17,7 @@ TICK = 0.1  # seconds after which whoever waits is asked whether it still does
 LONGEST_EVENT = 4 << 20  # bytes
 TOLD = 10_000  # bytes of an error that are read
 ATTEMPTS = 2
+AT_ONCE = 8  # requests
 
 
 UNREACHED = (httpx2.HTTPError, httpx2.StreamError, ssl.SSLError, TimeoutError)
@@ -48,11 +49,12 @@ class Connection:
 
     def post(self, path: str, payload: Any) -> Any:
         """What the server answers to ``payload`` as JSON. Raises ServerError."""
-        return self._loop.run_until_complete(self._answer(path, payload))
+        [answer] = self._loop.run_until_complete(self._answers(path, [payload]))
+        return answer
 
     def ask(self, path: str, payloads: Sequence[Any]) -> Generator[None, None, list[Any]]:
-        """What the server answers to each of ``payloads``, all asked at once, as JSON; yields whenever nothing has come
-        for a tick. Leaving early closes the requests. Raises ServerError."""
+        """What the server answers to each of ``payloads``, asked side by side, as JSON; yields whenever nothing has
+        come for a tick. Leaving early closes the requests. Raises ServerError."""
         return (yield from self._waited(self._answers(path, payloads)))
 
     def stream(self, path: str, payload: Any) -> Generator[str | None, None, None]:
@@ -100,7 +102,8 @@ class Connection:
             raise self._unreachable(error) from error
 
     async def _answers(self, path: str, payloads: Sequence[Any]) -> list[Any]:
-        tasks = [asyncio.ensure_future(self._answer(path, payload)) for payload in payloads]
+        room = asyncio.Semaphore(AT_ONCE)
+        tasks = [asyncio.ensure_future(self._answer(path, payload, room)) for payload in payloads]
         try:
             return await asyncio.gather(*tasks)
         finally:
@@ -108,10 +111,10 @@ class Connection:
                 task.cancel()
             await asyncio.wait(tasks)
 
-    async def _answer(self, path: str, payload: Any) -> Any:
+    async def _answer(self, path: str, payload: Any, room: asyncio.Semaphore) -> Any:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                async with asyncio.timeout(ALTOGETHER):
+                async with room, asyncio.timeout(ALTOGETHER):
                     return await self._json("POST", path, **self._sent(path, payload))
             except UNREACHED as error:
                 if not isinstance(error, BROKEN) or attempt == ATTEMPTS:
@@ -170,7 +173,8 @@ class Connection:
             429: f"{self.host} is busy, or was asked too often{said}: wait a little.",
         }
         kind = "failed" if status >= 500 else "refuses"
-        raise ServerError(told.get(status, f"{self.host} {kind} (status {status}){said}: your text is untouched."))
+        refused = f"{self.host} {kind} (status {status}){said}: your text is untouched."
+        raise ServerError(told.get(status, refused), status)
 
     def _unreachable(self, error: Exception) -> ServerError:
         if isinstance(error, httpx2.ConnectTimeout | httpx2.PoolTimeout):

@@ -25,4 +25,8 @@ class PictureError(EngineError):
 
 
 class ServerError(EngineError):
-    """A server cannot be reached, refuses, or answers with what is no answer."""
+    """A server cannot be reached, refuses (with an HTTP ``status``), or answers with what is no answer."""
+
+    def __init__(self, message: str, status: int | None = None):
+        super().__init__(message)
+        self.status = status

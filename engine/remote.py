@@ -1,7 +1,8 @@
-"""The model of a server: fills as they are by ``palimpsest serve``, and by prompt whatever else speaks as OpenAI's do.
+"""The model of a server: fills as they are by ``palimpsest serve``, on its canvas by vLLM where that serves
+DiffusionGemma, and by prompt whatever else speaks as OpenAI's do.
 
-A server of the second kind (vLLM, SGLang, llama.cpp, transformers serve ...) writes from left to right; its answer is
-cleaned and made to fit by the same manners as a local fill.
+A server of the last kind (SGLang, llama.cpp, transformers serve ...) writes from left to right; its answer is cleaned
+and made to fit by the same manners as a local fill.
 """
 
 import json
@@ -81,6 +82,8 @@ class RemoteBackend:
         near = _near(fill)
         if self.ours:
             yield from self._filled(near)
+        elif fill.options.strength < 1:
+            raise RequestError("This server can only write all of the stretch anew: leave the strength at 1.")
         elif self._canvases and not fill.options.think:
             yield from self._canvases.fill(near)
         else:
@@ -136,8 +139,6 @@ class RemoteBackend:
     def _prompted(self, fill: Fill) -> Generator[Progress | Done, None, None]:
         if fill.further:
             raise RequestError("This server fills one place at a time: select one stretch.")
-        if fill.options.strength < 1:
-            raise RequestError("This server can only write all of the stretch anew: leave the strength at 1.")
         began, texts, pieces, thought = perf_counter(), [], 0, ""
         for number in range(fill.options.alternatives):
             raw = ""

@@ -37,9 +37,13 @@ def denoised(model: Model, shelf: Shelf, asked: Seeded) -> Generator[Progress | 
     free[0, list(asked.pinned)] = False
     latest: list[Tensor] = []  # W V
 
+    @torch.inference_mode()
     def decode(ids: Tensor, free: Tensor, guess: Tensor | None) -> Tensor:
-        latest[:] = [model.decode(prefix, ids, free, guess, read=every)]
-        return latest[0][free[0]]
+        logits = model.decode(prefix, ids, free, guess, read=every)
+        if model.delete is not None:  # a sign of our own for slack: whoever offers tokens chooses their number
+            logits[:, model.delete] = torch.finfo(logits.dtype).min
+        latest[:] = [logits]
+        return logits[free[0]]
 
     state = begin(Canvas(ids, free, torch.zeros_like(ids)), model.vocabulary, generator)
     state = replace(state, current=ids)

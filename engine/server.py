@@ -185,7 +185,7 @@ class Completion(Asked):
         """The hole between prompt and suffix. Raises RequestError."""
         prompts = [self.prompt] if isinstance(self.prompt, str) else self.prompt
         if len(prompts) != 1 or not isinstance(prompts[0], str):
-            raise RequestError("This server takes one prompt of text at a time, or tokens to read a canvas only.")
+            raise RequestError("This server takes one prompt at a time, and tokens only for a canvas that is read.")
         return Fill(prompts[0], self.suffix or "", options=self.options(self.max_tokens))
 
     def seeded(self, tokens: "Tokens") -> Seeded | None:
@@ -197,10 +197,11 @@ class Completion(Asked):
         if not diffusion.diffusion_read_only:
             raise RequestError("This server denoises one canvas at a time: set diffusion_read_only.")
         prompt = tokens.encode(self.prompt) if isinstance(self.prompt, str) else self.prompt
-        if not all(isinstance(index, int) for index in prompt):
+        ids = tuple(index for index in prompt if isinstance(index, int))
+        if len(ids) < len(prompt):
             raise RequestError("This server takes one prompt at a time.")
         return Seeded(
-            tuple(prompt),
+            ids,
             canvas,
             tuple(diffusion.diffusion_pinned or ()),
             diffusion.diffusion_max_steps,

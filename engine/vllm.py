@@ -20,15 +20,17 @@ from palimpsest.engine.connection import Connection
 from palimpsest.engine.errors import RequestError, ServerError
 from palimpsest.engine.manners import mended
 from palimpsest.engine.prompt import LEAD, Prompt, conversation
-from palimpsest.engine.ranking import LAST, OWN, Answer, differing, is_unwanted
+from palimpsest.engine.ranking import LAST, Answer, differing, is_unwanted
 from palimpsest.engine.request import Alternative, Done, Draft, Fill, Progress, Seeded, Waiting, Written
 
 SCOUT = 4  # steps after which candidates are compared
-FOLLOWERS = 8  # tokens behind the first hole by which they are
+FOLLOWERS = 1  # tokens behind the first hole by which they are: more, hidden together, tell less
+OWN = 0.5  # what the log-probability of the written counts beside that of the followers
 SPARE = 2  # times as many answers are finished as alternatives are wanted
 LONGEST = 8192  # tokens of prompt and canvas, where the server does not say
 ENDS = ("<eos>", "<turn|>", "<pad>")  # what ends a text in DiffusionGemma's vocabulary; the first one follows it
 NO_ID = (1 << 31) - 1
+UNKNOWN = (400, 404, 405, 422)  # how servers answer what they do not know; the first is how a refusal is told
 KNOWN = re.compile(r"\[0, (\d+)\)")  # how many ids there are, as a refusal says it
 
 T = TypeVar("T")
@@ -56,6 +58,8 @@ class Canvases:
         try:
             self._connection.post("completions", self._payload(Seeded((0,), (NO_ID,), max_steps=1)))
         except ServerError as error:
+            if error.status not in UNKNOWN:
+                raise
             known = KNOWN.search(str(error))
         else:
             return False
@@ -142,8 +146,9 @@ class Canvases:
         for (ids, free, holes), read in zip(rows, reads, strict=True):
             canvas = [new if open_ else index for index, open_, new in zip(ids, free, read.ids, strict=True)]
             inside = [place for place, hole in enumerate(holes) if hole != OUTSIDE]
-            written, own, holes = ([values[place] for place in inside] for values in (canvas, read.own, holes))
-            answers.append(Answer(0.0, written, [math.exp(value) for value in own], holes, canvas))
+            sure = [math.exp(read.own[place]) for place in inside]
+            written, of = ([values[place] for place in inside] for values in (canvas, holes))
+            answers.append(Answer(0.0, written, sure, of, canvas))
         return answers
 
     def _seeded(self, prefix: list[int], ids: list[int], free: list[bool], steps: int | None, random: Random) -> Seeded:
@@ -156,8 +161,8 @@ class Canvases:
     def _judged(
         self, prefix: list[int], batch: Canvas, answers: list[Answer], fill: Fill, random: Random
     ) -> Waited[list[Answer]]:
-        """The answers with their scores: how likely the model finds what follows the first hole where it does not see
-        it, and OWN times what was written."""
+        """The answers with their scores: the log-probability of what follows the first hole where the model does not
+        see it, and OWN times that of what was written."""
         if len(answers) == 1:
             return answers
         seeds, followers = [], []

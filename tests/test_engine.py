@@ -119,7 +119,14 @@ def test_an_error_ends_its_job_only(engine, events):
     events.until(engine.submit(SHORT), Done)
 
 
-class Watched:
+class Fills:
+    """A backend that denoises no canvases for others."""
+
+    def denoise(self, seeded):  # noqa: ARG002
+        yield from ()
+
+
+class Watched(Fills):
     """The shipped backend; tells what became of each warming."""
 
     def __init__(self):
@@ -187,7 +194,7 @@ def test_what_cannot_be_filled_is_not_warmed_and_nothing_is_said(watched, events
     assert not [event for _, event in events.seen if isinstance(event, Failed)]
 
 
-class Breaks:
+class Breaks(Fills):
     """A backend whose first fill breaks in a way nobody foresaw."""
 
     def __init__(self):
