@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import takewhile
 from random import Random
 from time import perf_counter
@@ -27,7 +28,7 @@ SCOUT = 4  # steps after which candidates are compared
 FOLLOWERS = 1  # tokens behind the first hole by which they are: more, hidden together, tell less
 OWN = 0.5  # what the log-probability of the written counts beside that of the followers
 SPARE = 2  # times as many answers are finished as alternatives are wanted
-LONGEST = 8192  # tokens of prompt and canvas, where the server does not say
+LONGEST, WIDEST = 8192, 1024  # tokens of prompt and canvas, and of the canvas, where the server does not say
 ENDS = ("<eos>", "<turn|>", "<pad>")  # what ends a text in DiffusionGemma's vocabulary; the first one follows it
 NO_ID = (1 << 31) - 1
 UNKNOWN = (400, 404, 405, 422)  # how servers answer what they do not know; the first is how a refusal is told
@@ -66,14 +67,14 @@ class Canvases:
         if not known:
             return False
         self._vocabulary = int(known[1])
-        told = self._connection.post("../tokenize", self._text("", add_special_tokens=True))
-        self._begin, self._longest = told["tokens"], told.get("max_model_len") or LONGEST
-        whole = self._connection.post("completions", self._payload(Seeded((*self._begin, 0), LONGEST, max_steps=1)))
+        tokenize = partial(self._connection.post, "../tokenize")
+        told, plain = tokenize(self._text("a", add_special_tokens=True)), _tokens(tokenize(self._text("a")))
+        self._begin, self._longest = _tokens(told)[: -len(plain)], told.get("max_model_len") or LONGEST
+        whole = self._connection.post("completions", self._payload(Seeded((*self._begin, 0), WIDEST, max_steps=1)))
         self._limit = len(_read(whole).ids)
-        ids = [self._connection.post("../tokenize", self._text(end))["tokens"] for end in ENDS]
-        self._ends = [one[0] for one in ids if len(one) == 1]
+        self._ends = [ids[0] for end in ENDS if len(ids := _tokens(tokenize(self._text(end)))) == 1]
         try:
-            self._connection.post("../tokenize", self._conversation("?"))
+            tokenize(self._conversation("?"))
             self._chats = True
         except ServerError:
             self._chats = False  # it was not tuned for conversation
@@ -99,6 +100,9 @@ class Canvases:
         answers: list[Answer] = []
         stage, stages = 0, 2 * len(canvases)
         for canvas in canvases:
+            if not canvas.free.any():
+                prefix = prefix + canvas.ids[0].tolist()
+                continue
             keep = options.alternatives if canvas is canvases[-1] else 1
             earlier = answers[0] if answers else None
             batch = canvas.repeated(keep)
@@ -114,6 +118,8 @@ class Canvases:
                 written = yield from self._written(fill, answers[:1])
                 yield Draft(written[0], stage, stages)
             prefix = prefix + [index for index in answers[0].canvas if index not in self._ends]
+            if not fill.further and any(index in self._ends for index in answers[0].ids):
+                break
         written = yield from self._written(fill, answers)
         scores = [answer.score for answer in answers]
         alternatives = differing([Alternative(holes, score) for holes, score in zip(written, scores, strict=True)])
@@ -130,7 +136,7 @@ class Canvases:
         if self._chats:
             marked, task = conversation(fill)
             [told] = yield from self._ask("../tokenize", [self._conversation(fill.before + marked + fill.after + task)])
-            prefix, lead = told["tokens"], before[-LEAD:]
+            prefix, lead = _tokens(told), before[-LEAD:]
         else:
             prefix, lead = [*self._begin, *before[-room:]], []
         if len(prefix) > room:
@@ -195,7 +201,7 @@ class Canvases:
         told = iter((yield from self._ask("../detokenize", asked)))
         texts = []
         for ids, sure in kept:
-            text = next(told)["prompt"] if ids else ""
+            text = _said(next(told), "prompt", str) if ids else ""
             pieces = [self._pieces.get(index, "") for index in ids]
             if "".join(pieces) == text:
                 settled = [value for piece, value in zip(pieces, sure, strict=False) for _ in piece]
@@ -206,7 +212,7 @@ class Canvases:
 
     def _encode(self, texts: Sequence[str]) -> Waited[list[list[int]]]:
         told = iter((yield from self._ask("../tokenize", [self._text(text) for text in texts if text])))
-        return [list(next(told)["tokens"]) if text else [] for text in texts]
+        return [_tokens(next(told)) if text else [] for text in texts]
 
     def _read(self, seeds: Sequence[Seeded]) -> Waited[list[_Read]]:
         told = yield from self._ask("completions", [self._payload(seeded) for seeded in seeds])
@@ -249,6 +255,16 @@ class Canvases:
             "return_token_ids": True,
             "vllm_xargs": arguments,
         }
+
+
+def _tokens(told: Any) -> list[int]:
+    return _said(told, "tokens", list)
+
+
+def _said(told: Any, name: str, kind: type[T]) -> T:
+    if isinstance(told, dict) and isinstance(told.get(name), kind):
+        return told[name]
+    raise _no_canvas()
 
 
 def _read(told: Any) -> _Read:

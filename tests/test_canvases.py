@@ -137,6 +137,13 @@ FILLS = {
     "several canvases": Fill(
         "Once upon a time ", "\n", "there lived a king. " * 80, options=Options(seed=6, max_steps=3)
     ),
+    "far apart": Fill(
+        "def ",
+        "\n",
+        "name",
+        further=(Hole("(a, b):\n" + "    pass  # nothing\n" * 100, "return a"),),
+        options=Options(seed=8),
+    ),
     "the end": Fill("The end", "", options=Options(seed=7)),
 }
 
@@ -242,6 +249,16 @@ KNOWS = [refusal("ids must be in [0, 100)."), canvas([5] * 64)]
 def test_what_is_no_canvas_is_said(answer):
     with peer(reading([*KNOWS, answer])) as there, closing(open_backend("remote", server=there.url)) as backend:
         backend.load()
+        with pytest.raises(ServerError, match="no canvas"):
+            answered(backend, FILL)
+
+
+@pytest.mark.parametrize("path", ["/tokenize", "/detokenize"])
+def test_what_is_no_text_is_said(path):
+    known = reading([*KNOWS, canvas([5] * 48)])
+    with peer(known) as there, closing(open_backend("remote", server=there.url)) as backend:
+        backend.load()
+        there.answers[path] = whole('{"tokens": 7, "prompt": null}')
         with pytest.raises(ServerError, match="no canvas"):
             answered(backend, FILL)
 
