@@ -11,6 +11,7 @@ from functools import partial
 from ipaddress import ip_address
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from PySide6.QtCore import QObject, Signal
@@ -36,16 +37,24 @@ _keys: dict[str, str] = {}  # of this run, where the system keeps none
 
 @dataclass(frozen=True)
 class Server:
-    """A line of the preferences: an address, and the name of a model where one is needed."""
+    """A line of the preferences: an address, the name of a model where one is needed, and headers like
+    ``X-Team=blue`` that a gateway wants."""
 
     address: str
     model: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, line: str) -> "Server":
         """The one that the line tells."""
-        address, _, model = line.partition(" ")
-        return cls(address, model.strip() or None)
+        address, *words = line.split() or [""]
+        headers = tuple((name, value) for name, equals, value in (word.partition("=") for word in words) if equals)
+        return cls(address, " ".join(word for word in words if "=" not in word) or None, headers)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """How it is asked. May ask the user to unlock the system's keys: meant for a thread."""
+        return {"server": self.address, "model": self.model, "key": self.key, "headers": self.headers}
 
     @property
     def host(self) -> str:
@@ -63,7 +72,7 @@ class Server:
 
     @property
     def key(self) -> str | None:
-        """What it knows the user by. May ask the user to unlock the system's keys: meant for a thread."""
+        """What it knows the user by."""
         return _keys.get(self.host) or _kept(self.host) or os.environ.get(KEY)
 
 
@@ -80,7 +89,7 @@ def opened(here: Callable[[], Backend]) -> Backend:
         return here()
     if settings.load()[0].offline and not server.local:
         raise ServerError(OFFLINE.format(server.host))
-    return open_backend("remote", server=server.address, model=server.model, key=server.key)
+    return open_backend("remote", **server.asked)
 
 
 def requests() -> Path:
@@ -149,7 +158,7 @@ class Servers(QObject):
             return
         self.told.emit(f"Asking {server.host}…")
         try:
-            self.told.emit(await asyncio.to_thread(probe, server.address, server.model, server.key))
+            self.told.emit(await asyncio.to_thread(lambda: probe(**server.asked)))
         except EngineError as error:
             self.told.emit(str(error))
 

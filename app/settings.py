@@ -41,7 +41,7 @@ class Settings:
         "while they form", "Drafts", "Show drafts", choices=("while they form", "when they are finished")
     )
     instructions: tuple[str, ...] = setting((), "Drafts", "Your own instructions, one a line")
-    servers: tuple[str, ...] = setting((), "Servers", "Address and, if need be, model, one server a line")
+    servers: tuple[str, ...] = setting((), "Servers", "Address, model if need be, one server a line")
     offline: bool = setting(False, "Servers", "Work offline: no other machine is asked")
     fall_back: bool = setting(False, "Servers", "If a server fails, fill on this machine")
     unsent: tuple[str, ...] = setting(UNSENT, "Servers", "Files never sent, one pattern a line")

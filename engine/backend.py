@@ -57,9 +57,10 @@ def sent(fill: Fill) -> str:
     return import_module("palimpsest.engine.remote").prompt(fill)
 
 
-def probe(server: str, model: str | None = None, key: str | None = None) -> str:
-    """How fast a server fills, in a sentence. Raises EngineError."""
-    return import_module("palimpsest.engine.remote").probe(server, model, key)
+def probe(**arguments) -> str:
+    """How a server fills and how fast, in a sentence, given what ``open_backend("remote")`` takes. Raises
+    EngineError."""
+    return import_module("palimpsest.engine.remote").probe(**arguments)
 
 
 def serve(

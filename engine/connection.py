@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 import ssl
 from collections.abc import AsyncGenerator, Coroutine, Generator, Sequence
 from contextlib import aclosing
@@ -24,17 +25,24 @@ UNREACHED = (httpx2.HTTPError, httpx2.StreamError, ssl.SSLError, TimeoutError)
 # A connection that was kept and has been closed meanwhile is told from a broken one by trying anew.
 BROKEN = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
 
+Headers = Sequence[tuple[str, str]]
+HEADER = re.compile(r"[\w!#$%&'*+.^`|~-]+=[!-~]+", re.ASCII)  # RFC 9110, without blanks
+
 T = TypeVar("T")
 log = logging.getLogger("palimpsest.requests")
 
 
 class Connection:
     """Speaks with the server at an address like ``http://localhost:8000``, with or without the ``/v1``; used by one
-    thread at a time. Raises RequestError for what is no address."""
+    thread at a time. Raises RequestError for what is no address and no header."""
 
-    def __init__(self, server: str, key: str | None = None):
+    def __init__(self, server: str, key: str | None = None, headers: Headers = ()):
         self.url = _api(server)
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        for name, value in headers:
+            if not HEADER.fullmatch(f"{name}={value}"):
+                raise RequestError(f"{name}={value} is no header: give it a name and a value of plain letters.")
+            self._headers[name] = value
         self._loop = asyncio.new_event_loop()  # runs only while something is waited for, on the caller's thread
         self._client: httpx2.AsyncClient | None = None
 
@@ -124,6 +132,7 @@ class Connection:
         async with self._opened().stream(method, self.url.join(path), **sent) as response:
             await self._check(response)
             body = await _body(response, LONGEST_EVENT)
+        self._came(path, response)
         try:
             return json.loads(body)
         except ValueError as error:
@@ -148,13 +157,19 @@ class Connection:
         sent = self._sent(path, payload)
         async with self._opened().sse(path, method="POST", max_event_size=LONGEST_EVENT, **sent) as source:
             await self._check(source.response)
-            async for event in source:
-                yield event.data
+            try:
+                async for event in source:
+                    yield event.data
+            finally:
+                self._came(path, source.response)
 
     def _sent(self, path: str, payload: Any) -> dict[str, Any]:
         body = json.dumps(payload).encode()
         log.info("POST %s: %d bytes", self.url.join(path), len(body))
         return {"content": body, "headers": {"Content-Type": "application/json"}}
+
+    def _came(self, path: str, response: httpx2.Response) -> None:
+        log.info("from %s: %d bytes", self.url.join(path), response.num_bytes_downloaded)
 
     async def _check(self, response: httpx2.Response) -> None:
         """Raises ServerError for an answer that is none."""

@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import Any
 
 from palimpsest.engine.backend import Tell
-from palimpsest.engine.connection import Connection
+from palimpsest.engine.connection import Connection, Headers
 from palimpsest.engine.errors import RequestError, ServerError
 from palimpsest.engine.manners import mend
 from palimpsest.engine.request import (
@@ -43,11 +43,11 @@ FENCE = "```"
 
 
 class RemoteBackend:
-    """Fills by the model that a server calls ``model``, or by the first one it has. Raises RequestError for what is no
-    address."""
+    """Fills by the model that a server calls ``model``, or by the first one it has; every request has ``headers``.
+    Raises RequestError for what is no address and no header."""
 
-    def __init__(self, server: str, model: str | None = None, key: str | None = None):
-        self._connection = Connection(server, key)
+    def __init__(self, server: str, model: str | None = None, key: str | None = None, headers: Headers = ()):
+        self._connection = Connection(server, key, headers)
         self._model = model
         self.ours = False  # is the server one of ``palimpsest serve``?
         self._canvases: Any = None  # where the server denoises canvases as vLLM does
@@ -189,10 +189,10 @@ class RemoteBackend:
             raise ServerError(f"{self._host} answered with something that is no piece of text.") from error
 
 
-def probe(server: str, model: str | None, key: str | None) -> str:
-    """How fast the server is, by a small fill. Raises RequestError and ServerError."""
+def probe(**arguments) -> str:
+    """How fast a server is, by a small fill, given what RemoteBackend takes. Raises RequestError and ServerError."""
     began = perf_counter()
-    with closing(RemoteBackend(server, model, key)) as backend:
+    with closing(RemoteBackend(**arguments)) as backend:
         ready = backend.load()
         listed, first = perf_counter(), None
         for event in backend.fill(Fill("def add(a, b):\n    return ", "\n", options=Options(length=8))):

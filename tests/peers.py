@@ -18,6 +18,7 @@ class Peer(socketserver.ThreadingTCPServer):
         self.answers = {"/v1/chat/completions": answer, "/v1/models": models or whole(json.dumps(MODELS))}
         self.asked: list[tuple[str, bytes]] = []
         self.keys: list[str] = []
+        self.headers: list[str] = []
         self.open = 0
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -45,6 +46,7 @@ class Handler(socketserver.StreamRequestHandler):
                 body = self.rfile.read(int(headers.get("content-length", 0)))
                 self.server.asked.append((path, body))
                 self.server.keys.append(headers.get("authorization", ""))
+                self.server.headers.append(headers.get("x-team", ""))
                 answer = self.server.answers[path]
                 if not isinstance(answer, bytes):
                     return answer(self.connection)

@@ -311,6 +311,20 @@ def test_a_key_goes_with_every_request_and_nowhere_else():
         assert not [body for _, body in peer.asked if b"se cret" in body]
 
 
+def test_a_header_goes_with_every_request():
+    with Peer(stream(delta(content="a"))) as peer:
+        with closing(open_backend("remote", server=peer.url, model="one", headers=(("X-Team", "blue"),))) as backend:
+            backend.load()
+            answered(backend, FILL)
+        assert peer.headers == ["blue", "blue"]
+
+
+@pytest.mark.parametrize("header", [("", "a"), ("a b", "c"), ("a", ""), ("a", "b\r\nc: d"), ("ä", "b"), ("a", "ü")])
+def test_what_is_no_header_is_refused(header):
+    with pytest.raises(RequestError, match="is no header"):
+        open_backend("remote", server="http://localhost", headers=(header,))
+
+
 def test_a_connection_that_was_closed_meanwhile_is_opened_anew():
     def closed(_sock):
         peer.answers["/v1/chat/completions"] = stream(delta(content="a + b"))

@@ -18,7 +18,7 @@ from palimpsest.app.servers import Server
 from palimpsest.app.settings import Settings
 from palimpsest.app.window import Window
 from palimpsest.engine import Options, open_backend
-from peers import Peer, delta, stream
+from peers import MODELS, Peer, delta, stream
 
 TEXT = "first line\nsome words stand here\nlast line\n"
 FAR = "http://192.0.2.1:8000"  # an address that nobody has, RFC 5737
@@ -293,9 +293,12 @@ def test_all_requests_are_listed_without_the_text(window, run, peer):
 
     run(story())
     told = servers.requests().read_text()
+    answer = sum(len(f"data: {piece}\n\n") for piece in (delta(content="other"), "[DONE]"))
     assert [line.split(" ", 2)[2] for line in told.splitlines()] == [
         f"GET {peer.url}/v1/models",
+        f"from {peer.url}/v1/models: {len(json.dumps(MODELS))} bytes",
         f"POST {peer.url}/v1/chat/completions: {len(peer.asked[-1][1])} bytes",
+        f"from {peer.url}/v1/chat/completions: {answer} bytes",
     ]
 
 
@@ -316,6 +319,12 @@ def test_the_menu_leads_to_the_preferences(window):
         ("https://models.example", Server("https://models.example"), "models.example", False),
         ("http://localhost.example", Server("http://localhost.example"), "localhost.example", False),
         ("nonsense", Server("nonsense"), "nonsense", False),
+        (
+            "http://[::1]:8 llama3:8b  X-Team=b=c",
+            Server("http://[::1]:8", "llama3:8b", (("X-Team", "b=c"),)),
+            "[::1]:8",
+            True,
+        ),
     ],
 )
 def test_a_line_names_a_server(line, server, host, local):
