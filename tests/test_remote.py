@@ -13,18 +13,22 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib.util import find_spec
+from pathlib import Path
 
 import psutil
 import pytest
+import torch
 from PySide6.QtGui import QTextCursor
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from conftest import answered, discard, opened, until
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.window import Window
 from palimpsest.engine import Done, Draft, Fill, Hole, Options, RequestError, ServerError, connection, open_backend
 from palimpsest.engine.remote import RemoteBackend
+from palimpsest.engine.weights import SHIPPED
 from peers import Peer, cut, delta, stream, whole
 
 FILL = Fill("def add(a, b):\n    return ", "\n", options=Options(seed=1))
@@ -604,3 +608,45 @@ def test_llama_cpp_fills():
             assert done.text
             assert any(isinstance(event, Draft) for event in told)
         process.communicate()
+
+
+@pytest.fixture
+def random_words(tmp_path):
+    """A checkpoint of another kind: a language model that says words at random, left to right."""
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(SHIPPED / "tokenizer.json"), eos_token="<eos>")
+    tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
+    tokenizer.save_pretrained(tmp_path / "words")
+    torch.manual_seed(0)
+    small = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+    )
+    LlamaForCausalLM(small).save_pretrained(tmp_path / "words")
+    return str(tmp_path / "words")
+
+
+@pytest.mark.skipif(
+    not all(map(find_spec, ("fastapi", "accelerate"))),
+    reason="a server of others, not on every machine: pip install transformers[serving]",
+)
+def test_transformers_serve_fills(random_words):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [Path(sys.executable).with_name("transformers"), "serve", random_words, "--port", str(port)]
+    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen([*command, "--device", "cpu"], env=environment, stdout=quiet, stderr=quiet) as process:
+        while process.poll() is None:  # until it listens
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+        address = f"http://127.0.0.1:{port}"
+        # It lists nothing (its /v1/models fails where no cache of downloads is), and its stream ends without an end.
+        with closing(open_backend("remote", server=address, model=random_words)) as backend:
+            backend.load()
+            told, done = answered(backend, Fill("The capital is ", ".\n", options=Options(seed=1, length=10)))
+            assert done.text
+            assert any(isinstance(event, Draft) for event in told)
+        process.terminate()
