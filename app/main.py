@@ -11,7 +11,7 @@ import threading
 from importlib.metadata import version
 from pathlib import Path
 
-from palimpsest.app import fill, ocr, resume, settings
+from palimpsest.app import fill, models, ocr, resume, settings
 from palimpsest.app.resume import Place
 from palimpsest.app.screen import missing
 from palimpsest.engine import Backend, EngineError, Ready, examine, open_backend, serve
@@ -39,6 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
         )
         parser.add_argument("--model", type=Path, metavar="FOLDER", help=fill.MODEL)
         return doctor(parser.parse_args(arguments[1:]))
+    if arguments[:1] == ["models"]:
+        parser = argparse.ArgumentParser(prog="palimpsest models", description=models.__doc__)
+        models.add_arguments(parser)
+        return models.run(parser.parse_args(arguments[1:]))
     if arguments[:1] == ["serve"]:
         parser = argparse.ArgumentParser(
             prog="palimpsest serve",
@@ -52,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="palimpsest",
         description="An editor in which a diffusion language model on your own machine rewrites text where it stands.",
-        epilog="Without a window: palimpsest fill, ocr, serve and doctor, each with --help",
+        epilog="Without a window: palimpsest fill, ocr, models, serve and doctor, each with --help",
     )
     files = "or a folder to work on; - is the standard input"
     parser.add_argument("files", type=_place, nargs="*", metavar="FILE[:LINE[:COL]]", help=files)

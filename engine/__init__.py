@@ -1,8 +1,9 @@
 """Text in, drafts out: the public face of the engine. Importing it loads no torch."""
 
-from palimpsest.engine.backend import Backend, examine, open_backend, probe, sent, serve
+from palimpsest.engine.backend import Backend, examine, needs, open_backend, probe, sent, serve
 from palimpsest.engine.engine import LOADING, Engine
 from palimpsest.engine.errors import CheckpointError, EngineError, PictureError, RequestError, ServerError, sentence
+from palimpsest.engine.hub import Offer, damaged, fetch, forget, kept, offer
 from palimpsest.engine.request import (
     PRECISIONS,
     Alternative,
@@ -45,6 +46,7 @@ __all__ = [
     "Fill",
     "Hole",
     "Loading",
+    "Offer",
     "Options",
     "Part",
     "PictureError",
@@ -61,7 +63,13 @@ __all__ = [
     "Unloaded",
     "Waiting",
     "Written",
+    "damaged",
     "examine",
+    "fetch",
+    "forget",
+    "kept",
+    "needs",
+    "offer",
     "open_backend",
     "probe",
     "reopen",

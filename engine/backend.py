@@ -52,6 +52,11 @@ def examine(checkpoint: str | Path | None = None) -> dict[str, str]:
     return import_module("palimpsest.engine.doctor").examine(checkpoint)
 
 
+def needs(folder: Path) -> dict[str, int]:
+    """For each precision the bytes of memory that a checkpoint takes, by its configuration in ``folder``."""
+    return import_module("palimpsest.engine.loading").needs(folder)
+
+
 def sent(fill: Fill) -> str:
     """What a server is told to fill so; one of ours, or with a canvas, gets the same text in parts."""
     return import_module("palimpsest.engine.remote").prompt(fill)

@@ -82,6 +82,12 @@ def size(folder: Path, precision: str) -> int:
     return size_of({name: torch.Size(shape) for header in headers for name, (shape, _) in header.items()}, precision)
 
 
+def needs(folder: Path) -> dict[str, int]:
+    """The same for each precision, of a checkpoint of which there is but the configuration."""
+    shapes = expected(empty(DiffusionGemmaConfig.from_pretrained(folder), torch.device("cpu")))
+    return {precision: size_of(shapes, precision) for precision in PRECISIONS}
+
+
 def size_of(shapes: dict[str, torch.Size], precision: str) -> int:
     """The same of weights of these names and shapes."""
     return int(sum(shape.numel() * BITS[format_of(name, precision)] / 8 for name, shape in shapes.items()))

@@ -236,7 +236,7 @@ def load_model(
             settings.confidence_threshold,
             settings.stability_threshold,
         ),
-        name=folder.name,
+        name=Path(checkpoint or folder).name,
         ends=ends,
         delete=tokenizer.token_to_id("<del>"),
         chats=has_chat_template(folder),

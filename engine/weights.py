@@ -5,6 +5,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from palimpsest.engine import hub
 from palimpsest.engine.errors import CheckpointError
 
 SHIPPED = Path(__file__).parent.parent / "resources" / "mini"
@@ -12,11 +13,16 @@ NEEDED = ("config.json", "generation_config.json", "tokenizer.json")
 
 
 def find(checkpoint: str | Path | None) -> Path:
-    """The folder of ``checkpoint``, by default the shipped one, after a look at its files.
+    """The folder of ``checkpoint``, by default the shipped one, or of a name on the hub that was fetched, after a look
+    at its files.
 
     Raises CheckpointError when a file is missing or cannot be read as what it should be.
     """
     folder = Path(checkpoint) if checkpoint else SHIPPED
+    if not folder.is_dir() and hub.NAME.fullmatch(str(checkpoint)):
+        folder = hub.folder(str(checkpoint))
+        if folder is None:
+            raise hub.absent(str(checkpoint))
     if not folder.is_dir():
         raise CheckpointError(
             f"There is no checkpoint folder {folder}: give a folder that holds a DiffusionGemma model."

@@ -1,0 +1,75 @@
+"""Tell which checkpoints are here; fetch them from Hugging Face's hub, see whether they are intact, and remove them."""
+
+import argparse
+import sys
+
+from palimpsest.engine import EngineError, Offer, damaged, fetch, forget, kept, needs, offer
+
+NAME = "a checkpoint's name on the hub, such as google/diffusiongemma-26B-A4B-it"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    does = parser.add_subparsers(dest="does", metavar="list|pull|verify|remove")
+    does.add_parser("list", help="tell what is here; also without any word")
+    pull = does.add_parser("pull", help="fetch a checkpoint, or what is missing of it")
+    pull.add_argument("name", metavar="NAME", help=NAME)
+    pull.add_argument("--yes", action="store_true", help="do not ask")
+    for does_so, told in (("verify", "compare its files with what was published"), ("remove", "give its space back")):
+        does.add_parser(does_so, help=told).add_argument("name", metavar="NAME", help=NAME)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do as asked; errors become one sentence on standard error."""
+    try:
+        return {"pull": _pull, "verify": _verify, "remove": _remove}.get(args.does, _list)(args)
+    except EngineError as error:
+        print(f"palimpsest: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("palimpsest: stopped; files that came are kept, and the next pull fetches the rest.", file=sys.stderr)
+        return 130
+
+
+def _list(_args: argparse.Namespace) -> int:
+    print(f"{'mini':50} shipped with Palimpsest")
+    for one in kept():
+        state = "" if one.whole else f", not whole: palimpsest models pull {one.name} goes on"
+        print(f"{one.name:50} {_gigabytes(one.bytes)}{state}")
+    return 0
+
+
+def _pull(args: argparse.Namespace) -> int:
+    offered = offer(args.name)
+    print(_told(offered))
+    if offered.missing and not args.yes and input("Fetch it? [y/N] ").strip().lower() not in ("y", "yes"):
+        return 1
+    fetch(offered)
+    print(f"It is here: palimpsest --model {args.name}")
+    return 0
+
+
+def _told(offered: Offer) -> str:
+    memory = ", ".join(f"{_gigabytes(size)} as {precision}" for precision, size in needs(offered.folder).items())
+    return (
+        f"{offered.name}: {_gigabytes(offered.bytes)}, of which {_gigabytes(offered.missing)} are missing here; "
+        f"licence {offered.licence}.\nIt takes that much memory: {memory}."
+    )
+
+
+def _verify(args: argparse.Namespace) -> int:
+    broken = damaged(args.name)
+    for file in broken:
+        print(f"{file} is damaged: palimpsest models remove {args.name}, and pull it again")
+    if not broken:
+        print(f"{args.name} is as it was published.")
+    return 1 if broken else 0
+
+
+def _remove(args: argparse.Namespace) -> int:
+    print(f"{_gigabytes(forget(args.name))} are free again.")
+    return 0
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB"

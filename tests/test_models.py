@@ -1,0 +1,235 @@
+"""Checkpoints from a hub, a server on loopback that is like it: fetched, gone on with, looked at, used and removed."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from palimpsest.engine import hub
+from palimpsest.engine.weights import SHIPPED
+
+NAME = "somebody/small"
+COMMIT = "c" * 40
+ETAG = "x-linked-etag"
+
+
+class Hub(ThreadingHTTPServer):
+    """Serves the files of a folder as ``somebody/small``."""
+
+    daemon_threads = True
+
+    def __init__(self, folder: Path):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files = {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+        self.refusing: tuple[int, str] | None = None
+        self.broken_at: int | None = None  # byte of a large file at which the connection ends
+        self.sent: dict[str, int] = {}
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Hub  # pyright: ignore[reportIncompatibleVariableOverride]
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_HEAD(self):
+        self.do_GET(head=True)
+
+    def do_GET(self, head=False):
+        if self.server.refusing:
+            status, code = self.server.refusing
+            return self.answer(b"{}", status, {"x-error-code": code, "x-error-message": "no"}, head)
+        path, _, _ = self.path.partition("?")
+        api = f"/api/models/{NAME}"
+        if path in (api, f"{api}/revision/main", f"{api}/revision/{COMMIT}"):
+            return self.json({"id": NAME, "sha": COMMIT, "siblings": [], "cardData": {"license": "apache-2.0"}}, head)
+        if path == f"{api}/tree/{COMMIT}":
+            return self.json([self.entry(name, data) for name, data in self.server.files.items()], head)
+        name = path.removeprefix(f"/{NAME}/resolve/{COMMIT}/").removeprefix(f"/{NAME}/resolve/main/")
+        if name in self.server.files:
+            return self.file(name, head)
+        code = "EntryNotFound" if NAME in path else "RepoNotFound"
+        return self.answer(b"{}", 404, {"x-error-code": code}, head)
+
+    def entry(self, name, data):
+        large = name.endswith(".safetensors")
+        told = {"type": "file", "path": name, "size": len(data), "oid": etag(name, data)}
+        return told | ({"lfs": {"oid": etag(name, data), "size": len(data), "pointerSize": 1}} if large else {})
+
+    def file(self, name, head):
+        data = self.server.files[name]
+        start = int(self.headers.get("range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
+        headers = {"x-repo-commit": COMMIT, "etag": f'"{etag(name, data)}"', "x-linked-size": str(len(data))}
+        status = 206 if "range" in self.headers else 200
+        headers |= {"content-range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if status == 206 else {}
+        at = self.server.broken_at
+        cut = at - start if at is not None and name.endswith(".safetensors") and not head else None
+        self.answer(data[start:], status, headers, head, cut)
+        if not head:
+            self.server.sent[name] = self.server.sent.get(name, 0) + min(len(data) - start, cut or len(data))
+
+    def json(self, told, head):
+        self.answer(json.dumps(told).encode(), 200, {"content-type": "application/json"}, head)
+
+    def answer(self, body, status, headers, head, cut=None):
+        self.send_response(status)
+        for name, value in {**headers, "content-length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if not head:
+            self.wfile.write(body[:cut])
+        if cut is not None:
+            self.close_connection = True
+
+
+def etag(name, data):
+    if name.endswith(".safetensors"):
+        return hashlib.sha256(data).hexdigest()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
+
+@pytest.fixture
+def there(tiny_folder):
+    with Hub(tiny_folder) as there:
+        yield there
+
+
+@pytest.fixture
+def command(there, tmp_path):
+    """``palimpsest`` with a cache of its own, and what it answers."""
+
+    def run(*arguments, status=0, said="", **more):
+        environment = os.environ | {"HF_ENDPOINT": there.url, "HF_HOME": str(tmp_path / "cache")} | more
+        environment.pop("HF_HUB_OFFLINE", None) if "HF_HUB_OFFLINE" not in more else None
+        whole = [sys.executable, "-m", "palimpsest.app.main", *map(str, arguments)]
+        told = subprocess.run(whole, env=environment, input=said, capture_output=True, text=True, timeout=100)
+        assert told.returncode == status, told.stderr
+        assert "Traceback" not in told.stderr
+        return told.stdout if status == 0 else told.stderr.rstrip("\n").rpartition("\n")[2]
+
+    return run
+
+
+def test_a_checkpoint_is_fetched_used_looked_at_and_removed(command, there, tmp_path):
+    told = command("models", "pull", NAME, "--yes")
+    assert "licence apache-2.0" in told
+    assert all(f"as {precision}" in told for precision in ("bf16", "fp8", "int4"))
+    assert there.sent["model.safetensors"] == len(there.files["model.safetensors"])
+    assert NAME in command("models")
+    assert "not whole" not in command("models", "list")
+    assert "as it was published" in command("models", "verify", NAME)
+    (tmp_path / "file.txt").write_text("one two\n")
+    place = ("fill", tmp_path / "file.txt", "--at", "1:4", "--seed", "1", "--steps", "2", "--length", "3")
+    assert command(*place, "--model", NAME) == command(*place, "--model", there_folder(tmp_path))
+    # Nothing is fetched twice.
+    there.sent.clear()
+    assert "0.0 GB are missing" in command("models", "pull", NAME)
+    assert not there.sent.get("model.safetensors")
+    assert "are free again" in command("models", "remove", NAME)
+    assert NAME not in command("models")
+    assert "is not on this machine" in command("models", "remove", NAME, status=1)
+    assert "palimpsest models pull" in command(*place, "--model", NAME, status=1)
+
+
+def there_folder(tmp_path):
+    (snapshot,) = (tmp_path / "cache").glob("hub/models--somebody--small/snapshots/*")
+    return snapshot
+
+
+def test_what_was_begun_is_gone_on_with(command, there):
+    there.files["first.safetensors"] = b"small"
+    there.broken_at = 1000
+    assert "try again; files that came are kept" in command("models", "pull", NAME, "--yes", status=1)
+    assert "not whole" in command("models")
+    assert "is not on this machine, or not whole" in command("models", "verify", NAME, status=1)
+    there.broken_at = None
+    there.sent.clear()
+    command("models", "pull", NAME, "--yes")
+    assert there.sent["model.safetensors"] == len(there.files["model.safetensors"])
+    assert not there.sent.keys() & {"first.safetensors", "tokenizer.json"}
+    assert "as it was published" in command("models", "verify", NAME)
+
+
+def test_it_asks_before_it_fetches(command, there):
+    command("models", "pull", NAME, said="n\n", status=1)
+    assert not there.sent.get("model.safetensors")
+    assert "It is here" in command("models", "pull", NAME, said="y\n")
+
+
+def test_what_is_damaged_is_found(command, tmp_path):
+    command("models", "pull", NAME, "--yes")
+    weights = (there_folder(tmp_path) / "model.safetensors").resolve()
+    with weights.open("r+b") as file:
+        file.seek(1000)
+        file.write(b"damage")
+    environment = os.environ | {"HF_HOME": str(tmp_path / "cache")}
+    verify = [sys.executable, "-m", "palimpsest.app.main", "models", "verify", NAME]
+    told = subprocess.run(verify, env=environment, capture_output=True, text=True)
+    assert told.returncode == 1
+    assert "model.safetensors is damaged" in told.stdout
+    assert told.stdout.count("\n") == 1
+
+
+def test_code_and_pickles_are_not_fetched(command, there, tmp_path):
+    there.files |= {"pytorch_model.bin": b"pickle", "modeling.py": b"code"}
+    command("models", "pull", NAME, "--yes")
+    assert not there.sent.keys() & {"pytorch_model.bin", "modeling.py"}
+    assert {"config.json", "model.safetensors"} <= {file.name for file in there_folder(tmp_path).iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("refusing", "said"),
+    [
+        ((403, "GatedRepo"), "accept its licence"),
+        ((401, "RepoNotFound"), "is the name right?"),
+        ((404, "RepoNotFound"), "is the name right?"),
+        ((500, ""), "see to the network"),
+    ],
+)
+def test_what_the_hub_refuses_is_said(command, there, refusing, said):
+    there.refusing = refusing
+    assert said in command("models", "pull", NAME, "--yes", status=1)
+
+
+def test_a_model_of_another_kind_is_not_fetched(command, there):
+    there.files["config.json"] = b'{"model_type": "llama"}'
+    assert "of another kind" in command("models", "pull", NAME, "--yes", status=1)
+    assert not there.sent.get("model.safetensors")
+
+
+def test_nobody_answers(command, there):
+    there.shutdown()
+    there.server_close()
+    assert "see to the network" in command("models", "pull", NAME, "--yes", status=1)
+
+
+def test_offline_is_offline(command, there):
+    assert "HF_HUB_OFFLINE is set" in command("models", "pull", NAME, "--yes", status=1, HF_HUB_OFFLINE="1")
+    assert not there.sent
+
+
+@pytest.mark.parametrize("name", ["no", "a/b/c", "../etc", "a b/c"])
+def test_what_is_no_name_is_refused(command, name):
+    assert "is no name on the hub" in command("models", "pull", name, "--yes", status=1)
+
+
+def test_a_full_disk_is_told_before(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(hub.CheckpointError, match="make room"):
+        hub.fetch(hub.Offer(NAME, SHIPPED, "", 1 << 60, 1 << 60))
