@@ -183,5 +183,5 @@ def _asked(name: str) -> Generator[None, None, None]:
         raise CheckpointError("HF_HUB_OFFLINE is set, so nothing is fetched: unset it.") from error
     except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, httpx2.HTTPError, OSError) as error:
         raise CheckpointError(
-            f"{name} was not fetched ({type(error).__name__}): see to the network and try again; files that came are kept."
+            f"{name} was not fetched ({type(error).__name__}): see to the network and try again; what came is kept."
         ) from error

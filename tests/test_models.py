@@ -155,7 +155,7 @@ def there_folder(tmp_path):
 def test_what_was_begun_is_gone_on_with(command, there):
     there.files["first.safetensors"] = b"small"
     there.broken_at = 1000
-    assert "try again; files that came are kept" in command("models", "pull", NAME, "--yes", status=1)
+    assert "try again; what came is kept" in command("models", "pull", NAME, "--yes", status=1)
     assert "not whole" in command("models")
     assert "is not on this machine, or not whole" in command("models", "verify", NAME, status=1)
     there.broken_at = None
