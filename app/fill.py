@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 SETTINGS = ("t_min", "t_max", "entropy_bound", "confidence")  # of the sampler, by the names of Options
-MODEL = "a checkpoint; by default the shipped mini model"
+MODEL = "a checkpoint's folder, or its name if it was fetched; by default the shipped mini model"
 SERVER = (
     "have a server fill: palimpsest serve, or what speaks as OpenAI's do, like vLLM; --model is then a name it knows, "
     "and the environment's PALIMPSEST_API_KEY its key. The text around the hole is sent there"
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Which model of this machine is to fill."""
-    parser.add_argument("--model", metavar="FOLDER", help=MODEL)
+    parser.add_argument("--model", metavar="CHECKPOINT", help=MODEL)
     parser.add_argument("--precision", choices=PRECISIONS, help=PRECISION)
 
 

@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser = argparse.ArgumentParser(
             prog="palimpsest doctor", description="Tell what this machine offers and what will be used of it."
         )
-        parser.add_argument("--model", type=Path, metavar="FOLDER", help=fill.MODEL)
+        parser.add_argument("--model", metavar="CHECKPOINT", help=fill.MODEL)
         return doctor(parser.parse_args(arguments[1:]))
     if arguments[:1] == ["models"]:
         parser = argparse.ArgumentParser(prog="palimpsest models", description=models.__doc__)
@@ -128,7 +128,7 @@ def edit(args: argparse.Namespace) -> int:
 
         def opened() -> Backend:
             painted.wait()
-            return servers.opened(lambda: open_backend(checkpoint=args.model, precision=args.precision))
+            return servers.opened(lambda name: open_backend(checkpoint=args.model or name, precision=args.precision))
 
         bridge = EngineBridge(opened)
         bridge.loaded.connect(lambda _event: gc.freeze())  # torch's hundred thousand objects never become garbage

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from palimpsest.engine import EngineError, Offer, damaged, fetch, forget, kept, needs, offer
+from palimpsest.engine import EngineError, Kept, Offer, damaged, fetch, forget, kept, needs, offer
 
 NAME = "a checkpoint's name on the hub, such as google/diffusiongemma-26B-A4B-it"
 
@@ -32,16 +32,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(_args: argparse.Namespace) -> int:
-    print(f"{'mini':50} shipped with Palimpsest")
+    print("mini: shipped with Palimpsest")
     for one in kept():
-        state = "" if one.whole else f", not whole: palimpsest models pull {one.name} goes on"
-        print(f"{one.name:50} {_gigabytes(one.bytes)}{state}")
+        print(line(one))
     return 0
 
 
 def _pull(args: argparse.Namespace) -> int:
     offered = offer(args.name)
-    print(_told(offered))
+    print(told(offered))
     if offered.missing and not args.yes and input("Fetch it? [y/N] ").strip().lower() not in ("y", "yes"):
         return 1
     fetch(offered)
@@ -49,10 +48,17 @@ def _pull(args: argparse.Namespace) -> int:
     return 0
 
 
-def _told(offered: Offer) -> str:
-    memory = ", ".join(f"{_gigabytes(size)} as {precision}" for precision, size in needs(offered.folder).items())
+def line(one: Kept) -> str:
+    """A checkpoint in a few words."""
+    state = "" if one.whole else ", not whole: fetch the rest"
+    return f"{one.name}: {gigabytes(one.bytes)}{state}"
+
+
+def told(offered: Offer) -> str:
+    """What fetching it means. Loads torch: meant for a thread."""
+    memory = ", ".join(f"{gigabytes(size)} as {precision}" for precision, size in needs(offered.folder).items())
     return (
-        f"{offered.name}: {_gigabytes(offered.bytes)}, of which {_gigabytes(offered.missing)} are missing here; "
+        f"{offered.name}: {gigabytes(offered.bytes)}, of which {gigabytes(offered.missing)} are missing here; "
         f"licence {offered.licence}.\nIt takes that much memory: {memory}."
     )
 
@@ -67,9 +73,16 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _remove(args: argparse.Namespace) -> int:
-    print(f"{_gigabytes(forget(args.name))} are free again.")
+    print(f"{gigabytes(forget(args.name))} are free again.")
     return 0
 
 
-def _gigabytes(count: int) -> str:
+def command(*words: str) -> list[str]:
+    """What runs this command as a process of its own."""
+    here = [] if getattr(sys, "frozen", False) else ["-m", "palimpsest.app.main"]
+    return [sys.executable, *here, "models", *words]
+
+
+def gigabytes(count: int) -> str:
+    """Bytes as people count them."""
     return f"{count / 1e9:.1f} GB"

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QInputDialog, QLineEdit, QMessageBox, QWidget
 
 from palimpsest.app import settings, state
 from palimpsest.app.bridge import EngineBridge
+from palimpsest.app.modelsdialog import ModelsDialog
 from palimpsest.app.page import Page
 from palimpsest.app.settings import Settings
 from palimpsest.app.tasks import started
@@ -82,11 +83,16 @@ def chosen() -> Server | None:
     return Server.of(line) if line else None
 
 
-def opened(here: Callable[[], Backend]) -> Backend:
-    """The backend that is chosen; ``here`` opens this machine's. Raises EngineError."""
+def checkpoint() -> str | None:
+    """The hub's name of the checkpoint that fills on this machine; None for the shipped one."""
+    return _remembered().get("checkpoint") or None
+
+
+def opened(here: Callable[[str | None], Backend]) -> Backend:
+    """The backend that is chosen; ``here`` opens this machine's, given a checkpoint. Raises EngineError."""
     server = chosen()
     if server is None:
-        return here()
+        return here(checkpoint())
     if settings.load()[0].offline and not server.local:
         raise ServerError(OFFLINE.format(server.host))
     return open_backend("remote", **server.asked)
@@ -138,6 +144,7 @@ class Servers(QObject):
         yield HERE + (" ✓" if server is None else ""), partial(self.choose, "")
         for line in self.settings.servers:
             yield line + (" ✓" if server == Server.of(line) else ""), partial(self.choose, line)
+        yield "Models…", self.show_models
         yield "Servers…", partial(self.preferences_wanted.emit, "servers")
         if server:
             yield f"Try {server.host}", partial(self.test, server)
@@ -149,6 +156,12 @@ class Servers(QObject):
         """Have the server of that line of the preferences fill from now on, or with "" this machine."""
         if not line or self._agreed(Server.of(line)):
             self._choose(line)
+
+    def show_models(self) -> None:
+        """Let the user see to this machine's checkpoints."""
+        dialog = ModelsDialog(self._window, checkpoint() or "", self.settings.offline)
+        dialog.chosen.connect(self._use_checkpoint)
+        dialog.show()
 
     @started
     async def test(self, server: Server) -> None:
@@ -197,6 +210,10 @@ class Servers(QObject):
         self.told.emit(f"{failed.message} This machine's model fills instead.")
         self._choose("")
         return True
+
+    def _use_checkpoint(self, name: str) -> None:
+        state.write("servers", _remembered() | {"chosen": "", "checkpoint": name})
+        self._bridge.reopen()
 
     def _choose(self, line: str) -> None:
         state.write("servers", _remembered() | {"chosen": line})

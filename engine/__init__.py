@@ -3,7 +3,7 @@
 from palimpsest.engine.backend import Backend, examine, needs, open_backend, probe, sent, serve
 from palimpsest.engine.engine import LOADING, Engine
 from palimpsest.engine.errors import CheckpointError, EngineError, PictureError, RequestError, ServerError, sentence
-from palimpsest.engine.hub import Offer, damaged, fetch, forget, kept, offer
+from palimpsest.engine.hub import Kept, Offer, came, damaged, fetch, forget, kept, offer
 from palimpsest.engine.request import (
     PRECISIONS,
     Alternative,
@@ -45,6 +45,7 @@ __all__ = [
     "Failed",
     "Fill",
     "Hole",
+    "Kept",
     "Loading",
     "Offer",
     "Options",
@@ -63,6 +64,7 @@ __all__ = [
     "Unloaded",
     "Waiting",
     "Written",
+    "came",
     "damaged",
     "examine",
     "fetch",

@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +92,19 @@ def fetch(wanted: Offer) -> Path:
         )
     with _asked(wanted.name):
         return Path(snapshot_download(wanted.name, allow_patterns=FILES))
+
+
+def came(name: str) -> int:
+    """How many bytes of a checkpoint are here, those of unfinished files among them."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+    from huggingface_hub.file_download import repo_folder_name
+
+    blobs = Path(HF_HUB_CACHE, repo_folder_name(repo_id=name, repo_type="model"), "blobs")
+    count = 0
+    for blob in blobs.glob("*"):
+        with suppress(FileNotFoundError):  # it may just have got its final name
+            count += blob.stat().st_size
+    return count
 
 
 def damaged(name: str) -> list[Path]:

@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import shutil
+import socket
 import tempfile
 import threading
 from dataclasses import replace
@@ -14,6 +15,10 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("TRITON_INTERPRET", "0" if Path("/dev/nvidia0").exists() else "1")  # before Triton is imported
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for deterministic torch, where there is a GPU
 os.environ["XDG_CACHE_HOME"] = os.environ["XDG_CONFIG_HOME"] = os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
+# Nobody's hub, and a cache of our own: the library reads these when it is imported.
+with socket.create_server(("127.0.0.1", 0)) as free:
+    os.environ["HF_ENDPOINT"] = "http://{}:{}".format(*free.getsockname())
+os.environ["HF_HOME"] = os.path.join(os.environ["XDG_CACHE_HOME"], "huggingface")
 
 import pytest
 import torch

@@ -33,7 +33,7 @@ def test_the_newest_release_is_this_version():
 
 def test_the_manual_knows_all_that_can_be_run():
     manual = (DEBIAN / "palimpsest.1").read_text().replace("\\-", "-")
-    for word in ("fill", "ocr", "serve", "doctor", "--wait", "--model", "--version"):
+    for word in ("fill", "ocr", "models", "serve", "doctor", "--wait", "--model", "--version"):
         assert word in manual
 
 

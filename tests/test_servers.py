@@ -2,7 +2,6 @@
 
 import json
 import os
-from functools import partial
 
 import keyring
 import pytest
@@ -61,7 +60,7 @@ def peer():
 @pytest.fixture
 def window(qtbot, run, tiny_folder, tmp_path, peer):
     """A window that knows a server, on a file; this machine's model fills."""
-    bridge = EngineBridge(partial(servers.opened, partial(open_backend, checkpoint=tiny_folder)))
+    bridge = EngineBridge(lambda: servers.opened(lambda _: open_backend(checkpoint=tiny_folder)))
     chosen = Settings(servers=(f"{peer.url} one", FAR))
     settings.save(chosen)
     window = Window(bridge, Options(seed=1, length=4), chosen)
@@ -125,7 +124,7 @@ def test_the_next_start_asks_the_same_server(window, run, peer):
         await until(lambda: "one on" in window.status.model.text())
 
     run(story())
-    backend = servers.opened(lambda: pytest.fail("this machine's model is not asked for"))
+    backend = servers.opened(lambda _: pytest.fail("this machine's model is not asked for"))
     assert backend.load().model == "one"
     backend.close()
 
@@ -171,7 +170,7 @@ def test_offline_nothing_goes_to_another_machine(window, run):
 
     run(story())
     with pytest.raises(servers.ServerError, match="You work offline"):
-        servers.opened(lambda: pytest.fail("not this machine either"))
+        servers.opened(lambda _: pytest.fail("not this machine either"))
 
 
 def test_offline_a_server_on_this_machine_is_asked(window, run, peer):

@@ -1,0 +1,229 @@
+"""The checkpoints of this machine: used, looked at, removed, and fetched from a hub when the user says so."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from PySide6.QtCore import QProcess, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import (
+    QDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QMessageBox,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+from shiboken6 import isValid
+
+from palimpsest.app import models
+from palimpsest.app.tasks import started
+from palimpsest.engine import EngineError, Offer, came, damaged, forget, kept, offer
+
+SHIPPED = "mini, shipped with Palimpsest"
+FAMOUS = "google/diffusiongemma-26B-A4B-it"
+OFFLINE = "You work offline: end that in the preferences to fetch a checkpoint."
+TICK = 500  # milliseconds between two looks at how much has come
+STEPS = 1000  # of the bar
+
+T = TypeVar("T")
+
+
+class ModelsDialog(QDialog):
+    """Emits ``chosen`` with the name of the checkpoint that shall fill, "" for the shipped one."""
+
+    chosen = Signal(str)
+
+    def __init__(self, parent: QWidget, current: str, offline: bool):
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle("Models")
+        self._current, self._offline = current, offline
+        self._offer: Offer | None = None
+        self.list = QListWidget()
+        self.list.setAccessibleName("Checkpoints on this machine")
+        self.list.currentItemChanged.connect(self._show_possible)
+        self.use, self.check = _button("&Use", self._use), _button("&Check", self._check)
+        self.remove = _button("&Remove…", self._remove)
+        self.wanted = QLineEdit(FAMOUS)
+        self.wanted.setAccessibleName("A checkpoint's name on Hugging Face's hub")
+        self.wanted.textChanged.connect(self._forget_offer)
+        self.get, self.stop = _button("&Look", self._get), _button("&Stop", self._stop)
+        self.get.setDefault(True)
+        self.bar = QProgressBar()
+        self.bar.setAccessibleName("Fetched so far")
+        self.bar.setMaximum(STEPS)
+        self.told = QLabel()
+        self.told.setWordWrap(True)
+        self.told.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._process = QProcess(self)
+        self._process.finished.connect(self._fetched)
+        self._timer = QTimer(self)
+        self._timer.setInterval(TICK)
+        self._timer.timeout.connect(self._look)
+        rows = QVBoxLayout(self)
+        rows.addWidget(self.list)
+        rows.addLayout(_row(self.use, self.check, self.remove))
+        rows.addWidget(QLabel("From Hugging Face's hub (nothing is asked there before you press Look):"))
+        rows.addLayout(_row(self.wanted, self.get))
+        rows.addLayout(_row(self.bar, self.stop))
+        rows.addWidget(self.told)
+        self.resize(640, 420)
+        self._set_fetching(False)
+        self._list()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self._process.finished.disconnect(self._fetched)
+        self._stop()
+        super().closeEvent(event)
+
+    @started
+    async def _list(self) -> None:
+        found = await self._away(kept)
+        self.list.clear()
+        self._add("", SHIPPED)
+        for one in found:
+            self._add(one.name, models.line(one))
+
+    async def _away(self, work: Callable[..., T], *arguments: Any) -> T:
+        """What a thread makes of it, if the dialog is still there then."""
+        try:
+            return await asyncio.to_thread(work, *arguments)
+        finally:
+            if not isValid(self):
+                raise asyncio.CancelledError
+
+    def _add(self, name: str, text: str) -> None:
+        item = QListWidgetItem(text + ("  ✓" if name == self._current else ""), self.list)
+        item.setData(Qt.ItemDataRole.UserRole, name)
+        if name == self._current:
+            self.list.setCurrentItem(item)
+
+    def _selected(self) -> str | None:
+        item = self.list.currentItem()
+        return item.data(Qt.ItemDataRole.UserRole) if item else None
+
+    def _show_possible(self) -> None:
+        name = self._selected()
+        self.use.setEnabled(name is not None and name != self._current)
+        self.check.setEnabled(bool(name))
+        self.remove.setEnabled(bool(name))
+
+    def _use(self) -> None:
+        self._current = self._selected() or ""
+        self.chosen.emit(self._current)
+        self._list()
+
+    @started
+    async def _check(self) -> None:
+        name = self._selected() or ""
+        self.told.setText(f"Reading all of {name}…")
+        try:
+            broken = await self._away(damaged, name)
+        except EngineError as error:
+            self.told.setText(str(error))
+            return
+        told = f"Damaged: {', '.join(file.name for file in broken)}. Remove {name}, and fetch it again."
+        self.told.setText(told if broken else f"{name} is as it was published.")
+
+    @started
+    async def _remove(self) -> None:
+        name = self._selected() or ""
+        question = f"Remove {name} from this machine, for every program that uses the hub's cache?"
+        if QMessageBox.question(self, "Models", question) != QMessageBox.StandardButton.Yes:
+            return
+        if name == self._current:
+            self._current = ""
+            self.chosen.emit("")
+        try:
+            freed = await self._away(forget, name)
+            self.told.setText(f"{models.gigabytes(freed)} are free again.")
+        except EngineError as error:
+            self.told.setText(str(error))
+        self._list()
+
+    def _forget_offer(self) -> None:
+        self._offer = None
+        self.get.setText("&Look")
+
+    def _get(self) -> None:
+        if self._offline:
+            self.told.setText(OFFLINE)
+        elif self._offer:
+            self._fetch(self._offer)
+        else:
+            self.get.setEnabled(False)
+            self._ask()
+
+    @started
+    async def _ask(self) -> None:
+        name = self.wanted.text().strip()
+        self.told.setText(f"Asking the hub for {name}…")
+        try:
+            offered = await self._away(offer, name)
+            self.told.setText(await self._away(models.told, offered))
+        except EngineError as error:
+            self.told.setText(str(error))
+            return
+        finally:
+            self.get.setEnabled(True)
+        if name == self.wanted.text().strip():
+            self._offer = offered
+            self.get.setText(f"&Fetch {models.gigabytes(offered.missing)}" if offered.missing else "&Fetch")
+
+    def _fetch(self, offered: Offer) -> None:
+        """As a process of its own: that can be stopped at any moment."""
+        self._set_fetching(True)
+        program, *arguments = models.command("pull", offered.name, "--yes")
+        self._process.start(program, arguments)
+        self._timer.start()
+
+    @started
+    async def _look(self) -> None:
+        if self._offer:
+            count = await self._away(came, self._offer.name)
+            self.bar.setValue(min(STEPS, STEPS * count // max(1, self._offer.bytes)))
+
+    def _stop(self) -> None:
+        if self._process.state() != QProcess.ProcessState.NotRunning:
+            self._process.kill()
+            self._process.waitForFinished(1000)
+
+    def _fetched(self, status: int, ended: QProcess.ExitStatus) -> None:
+        self._timer.stop()
+        self._set_fetching(False)
+        self._forget_offer()
+        if ended == QProcess.ExitStatus.CrashExit:
+            self.told.setText("Stopped. Files that came are kept: Look and Fetch go on with the rest.")
+        elif status == 0:
+            self.told.setText("It is here: choose it above, and press Use.")
+        else:
+            *_, last = self._process.readAllStandardError().toStdString().splitlines() or [""]
+            self.told.setText(last.removeprefix("palimpsest: "))
+        self._list()
+
+    def _set_fetching(self, fetching: bool) -> None:
+        self.bar.setVisible(fetching)
+        self.stop.setVisible(fetching)
+        self.get.setEnabled(not fetching)
+        self.wanted.setEnabled(not fetching)
+        if fetching:
+            self.bar.setValue(0)
+
+
+def _button(text: str, do: Callable[[], object]) -> QPushButton:
+    button = QPushButton(text)
+    button.clicked.connect(lambda: do())
+    return button
+
+
+def _row(*widgets: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    for widget in widgets:
+        row.addWidget(widget)
+    return row

@@ -1,0 +1,164 @@
+"""The dialog of models: through a window and a hub on loopback, asked by processes of their own."""
+
+import pytest
+from PySide6.QtCore import QProcess
+from PySide6.QtWidgets import QMessageBox
+from shiboken6 import isValid
+
+from conftest import discard, opened, until
+from hub_double import NAME, Hub
+from palimpsest.app import servers
+from palimpsest.app.bridge import EngineBridge
+from palimpsest.app.modelsdialog import ModelsDialog
+from palimpsest.app.window import Window
+from palimpsest.engine import Options, open_backend
+
+
+@pytest.fixture(autouse=True)
+def memory(tmp_path, monkeypatch):
+    """A state folder of the test's own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def there(tiny_folder):
+    with Hub(tiny_folder) as there:
+        yield there
+
+
+@pytest.fixture
+def window(qtbot, run, tmp_path, tiny_folder):
+    def here(checkpoint):
+        return open_backend(checkpoint=checkpoint or tiny_folder)
+
+    bridge = EngineBridge(lambda: servers.opened(here))
+    window = Window(bridge, Options(seed=1, length=4))
+    qtbot.addWidget(window, before_close_func=discard)
+    (tmp_path / "file.txt").write_text("some words\n")
+    assert run(opened(window, tmp_path / "file.txt"))
+    window.show()
+    yield window
+    discard(window)
+    window.close()
+    bridge.close()
+
+
+@pytest.fixture
+def dialog(window, run):
+    dialog = run(shown(window))
+    yield dialog
+    if isValid(dialog):
+        dialog.close()
+
+
+async def shown(window):
+    """As the model's menu opens it."""
+    (show,) = [act for text, act in window.servers.choices if text == "Models…"]
+    show()
+    dialog = window.findChild(ModelsDialog)
+    await until(lambda: dialog.list.count() == 1)
+    return dialog
+
+
+def names(dialog):
+    return [dialog.list.item(row).text() for row in range(dialog.list.count())]
+
+
+async def looked(dialog):
+    dialog.wanted.setText(NAME)
+    dialog.get.click()
+    await until(dialog.get.isEnabled)
+
+
+def test_a_checkpoint_is_looked_at_fetched_used_and_removed(window, dialog, there, run, monkeypatch):
+    assert names(dialog) == ["mini, shipped with Palimpsest  ✓"]
+    assert not there.asked  # nothing before one says so
+
+    async def story():
+        await looked(dialog)
+        assert "licence apache-2.0" in dialog.told.text()
+        assert "as int4" in dialog.told.text()
+        assert dialog.get.text().startswith("&Fetch")
+        dialog.get.click()
+        assert dialog.bar.isVisible()
+        await until(lambda: not dialog.bar.isVisible())
+        assert "It is here" in dialog.told.text()
+        await until(lambda: dialog.list.count() == 2)
+        dialog.list.setCurrentRow(1)
+        dialog.check.click()
+        await until(lambda: "as it was published" in dialog.told.text())
+        dialog.use.click()
+        assert servers.checkpoint() == NAME
+        await until(lambda: window.status.model.text().startswith("small"))
+        await until(lambda: names(dialog)[1].endswith("✓"))
+        monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
+        dialog.remove.click()
+        await until(lambda: dialog.list.count() == 1)
+        assert "are free again" in dialog.told.text()
+        assert servers.checkpoint() is None
+
+    run(story(), 120)
+
+
+def test_fetching_is_stopped_and_gone_on_with(dialog, there, run):
+    there.slow = True
+
+    async def story():
+        await looked(dialog)
+        dialog.get.click()
+        await until(lambda: there.sent.get("tokenizer.json") and "model.safetensors" in there.begun)
+        dialog.stop.click()
+        await until(lambda: not dialog.bar.isVisible())
+        assert "Stopped" in dialog.told.text()
+        await until(lambda: dialog.list.count() == 2)
+        assert "not whole" in names(dialog)[1]
+        there.slow = False
+        await looked(dialog)
+        dialog.get.click()
+        await until(lambda: not dialog.bar.isVisible())
+        assert "It is here" in dialog.told.text()
+
+    run(story(), 120)
+
+
+def test_closing_the_dialog_ends_the_fetching(dialog, there, run):
+    there.slow = True
+
+    async def story():
+        await looked(dialog)
+        dialog.get.click()
+        await until(lambda: "model.safetensors" in there.begun)
+        process = dialog._process
+        dialog.close()
+        assert process.state() == QProcess.ProcessState.NotRunning
+
+    run(story(), 120)
+
+
+def test_what_the_hub_refuses_is_said(dialog, there, run):
+    there.refusing = (403, "GatedRepo")
+    run(looked(dialog))
+    assert "accept its licence" in dialog.told.text()
+    assert dialog.get.text() == "&Look"
+
+
+def test_another_name_is_looked_at_anew(dialog, there, run):  # noqa: ARG001
+    run(looked(dialog))
+    dialog.wanted.setText("another/one")
+    assert dialog.get.text() == "&Look"
+
+
+def test_offline_nothing_is_asked(window, there, run):
+    window.servers.settings = window.servers.settings.__class__(offline=True)
+    dialog = run(shown(window))
+    dialog.get.click()
+    assert "offline" in dialog.told.text()
+    assert not there.asked
+    dialog.close()
+
+
+def test_a_checkpoint_that_is_gone_is_said(window, run):
+    window.servers._use_checkpoint("nobody/has")
+    run(until(lambda: "nobody/has is not on this machine" in window.statusBar().currentMessage()))
+    window.servers._use_checkpoint("")
+    run(until(lambda: window.status.model.text().startswith("tiny")))
