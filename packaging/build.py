@@ -1,7 +1,8 @@
 """Builds what people install: ``python packaging/build.py deb`` (or ``run``, for people without root).
 
 Needs Debian 12 or later with dpkg-deb, binutils and xz-utils; the rest it fetches into ``build/``. What was built lies
-in ``dist/``.
+in ``dist/``. ``try`` installs the package that lies there in minimal Debian trees, fills a text and removes it again;
+that needs root and mmdebstrap.
 """
 
 import argparse
@@ -18,6 +19,10 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 BUILD, DIST = ROOT / "build", ROOT / "dist"
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+PACKAGE = DIST / f"palimpsest_{VERSION}_amd64.deb"
+SUITES = ("bookworm", "trixie")
+PLACE = ("--at", "2:12", "--seed", "1")  # of a hole to be filled
+ENDED = "124"  # by timeout: until then the window was there
 TOOL = "pyinstaller>=6.22,<7"
 STRIPPED = ("libtorch_cpu.so", "libtorch_python.so", "libpython3*")  # others break when stripped, as OpenBLAS does
 SOURCES = ("experts.py", "linear.py", "sampler.py")  # of kernels: Triton reads them, so they must be there as text
@@ -25,8 +30,13 @@ SOURCES = ("experts.py", "linear.py", "sampler.py")  # of kernels: Triton reads 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("target", choices=TARGETS)
-    made = TARGETS[parser.parse_args().target](bundle())
+    parser.add_argument("target", choices=[*TARGETS, "try"])
+    target = parser.parse_args().target
+    if target == "try":
+        for suite in SUITES:
+            tried(suite)
+        return 0
+    made = TARGETS[target](bundle())
     print(f"{made.relative_to(ROOT)}: {made.stat().st_size / 1e6:.0f} MB")
     return 0
 
@@ -69,10 +79,46 @@ def deb(folder: Path) -> Path:
     (tree / "DEBIAN").mkdir()
     control = (HERE / "debian" / "control").read_text().format(version=VERSION, size=size)
     (tree / "DEBIAN" / "control").write_text(control)
-    made = DIST / f"palimpsest_{VERSION}_amd64.deb"
     DIST.mkdir(exist_ok=True)
-    run("dpkg-deb", "--root-owner-group", "-Zxz", "-z6", "--threads-max=2", "--build", tree, made)
-    return made
+    run("dpkg-deb", "--root-owner-group", "-Zxz", "-z6", "--threads-max=2", "--build", tree, PACKAGE)
+    return PACKAGE
+
+
+def tried(suite: str) -> None:
+    """Install the package in a minimal tree of that Debian, fill a text by it, and remove it. Raises SystemExit where
+    that is not the text which the program gives here, and where something stays behind."""
+    tree = BUILD / suite
+    shutil.rmtree(tree, ignore_errors=True)
+    run("mmdebstrap", "--quiet", "--variant=minbase", suite, tree)
+    shutil.copy(PACKAGE, tree / "root")
+    shutil.copy("/etc/resolv.conf", tree / "etc")
+    text = tree / "tmp" / "some.py"
+    text.write_text("def add(a, b):\n    return \n")
+    expected = told(BUILD / "venv" / "bin" / "palimpsest", "fill", text, *PLACE)
+    inside(tree, "apt-get update -qq")
+    inside(tree, f"apt-get install -qq --no-install-recommends /root/{PACKAGE.name} </dev/null >/dev/null 2>&1")
+    found = inside(tree, f"palimpsest fill /tmp/{text.name} {' '.join(PLACE)}")
+    shown = inside(tree, "HOME=/tmp QT_QPA_PLATFORM=offscreen timeout 10 palimpsest /tmp/some.py 2>/dev/null; echo $?")
+    inside(tree, "DEBIAN_FRONTEND=noninteractive apt-get purge -qq palimpsest </dev/null >/dev/null 2>&1")
+    left = inside(
+        tree,
+        "find / -xdev -path /proc -prune -o -path /tmp -prune -o -path /root -prune -o -iname '*palimpsest*' -print",
+    )
+    if found != expected or shown.split()[-1] != ENDED or left:
+        raise SystemExit(
+            f"{suite}: filled {found!r} for {expected!r}, the window ended with {shown!r}, left is {left!r}"
+        )
+    print(f"{suite}: installed, filled, shown and removed")
+
+
+def inside(tree: Path, script: str) -> str:
+    """What a shell prints in the tree."""
+    enter = 'mount -t proc proc "$1/proc" && exec chroot "$1" sh -uc "$2"'
+    return told("unshare", "--mount", "--pid", "--fork", "sh", "-c", enter, "sh", tree, script)
+
+
+def told(*command: object) -> str:
+    return subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def share(usr: Path) -> None:
