@@ -224,6 +224,8 @@ def prompt(fill: Fill) -> str:
 def _payload(fill: Fill, model: str | None, number: int) -> dict[str, Any]:
     options, messages = fill.options, [{"role": "user", "content": prompt(fill)}]
     payload: dict[str, Any] = {"model": model, "messages": messages, "stream": True}
+    if options.think:
+        payload["chat_template_kwargs"] = {"enable_thinking": True}  # as vLLM, SGLang and llama.cpp have it
     payload["max_tokens"] = options.length or max(256, len(fill.selected))
     if options.seed is not None or number:
         payload["seed"] = (options.seed or 0) + number

@@ -365,6 +365,15 @@ def test_thoughts_are_no_text():
         assert done.text == "a"
 
 
+@pytest.mark.parametrize("think", [True, False])
+def test_a_server_is_told_to_think_only_if_the_user_wants_it(think):
+    with Peer(stream(delta(content="a"))) as peer, remote(peer.url) as backend:
+        answered(backend, Fill("x = ", "\n", options=Options(think=think)))
+        assert json.loads(peer.asked[-1][1]).get("chat_template_kwargs") == (
+            {"enable_thinking": True} if think else None
+        )
+
+
 def test_no_more_of_the_file_is_sent_than_what_is_near():
     before, after = "far\n" * 10_000, "far\n" * 10_000
     with Peer(stream(delta(content="near"))) as peer, remote(peer.url) as backend:
