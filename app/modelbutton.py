@@ -65,6 +65,8 @@ class ModelButton(QToolButton):
         told = [self.text()]
         if self._ready and self._ready.memory:
             told.append(f"Its weights take {self._ready.memory / MEGABYTE:,.0f} MB on {self._ready.device}")
+        if self._ready and self._ready.way:
+            told.append(f"{self._ready.device} {self._ready.way}")
         told.append(f"Palimpsest takes {memory:.1f} GB of the machine's memory")
         told.append("A fill runs" if self.busy else "Nothing runs or waits")
         if self._last:

@@ -66,7 +66,11 @@ class RemoteBackend:
 
             canvases = Canvases(self._connection, self._model)
             self._canvases = canvases if canvases.found() else None
-        return Ready(self._model, self._host, 0)
+        if self.ours:
+            way = "fills as this machine does"
+        else:
+            way = "fills on its canvas" if self._canvases else "writes by prompt"
+        return Ready(self._model, self._host, 0, way)
 
     def close(self) -> None:
         """Close the connection."""
@@ -93,13 +97,6 @@ class RemoteBackend:
         """Raises RequestError: what is served is not served again."""
         raise RequestError("A server's canvases are asked for at its own address.")
         yield  # as the protocol has it
-
-    @property
-    def way(self) -> str:
-        """How the server fills."""
-        if self.ours:
-            return "fills as this machine does"
-        return "fills on its canvas" if self._canvases else "writes by prompt"
 
     @property
     def _host(self) -> str:
@@ -199,9 +196,8 @@ def probe(**arguments) -> str:
             if first is None and isinstance(event, Draft):
                 first = perf_counter()
         ended = perf_counter()
-    speaks = backend.way
     times = f"answers in {listed - began:.2f} s, first words in {(first or ended) - listed:.2f} s"
-    return f"{ready.device} {speaks} with {ready.model}: {times}, a small fill in {ended - listed:.2f} s."
+    return f"{ready.device} {ready.way} with {ready.model}: {times}, a small fill in {ended - listed:.2f} s."
 
 
 def _near(fill: Fill) -> Fill:

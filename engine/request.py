@@ -156,11 +156,12 @@ class _Holes:
 
 @dataclass(frozen=True)
 class Ready:
-    """The backend is loaded; its weights take so many bytes on the device."""
+    """The backend is loaded; its weights take so many bytes on the device. ``way`` is how a server fills."""
 
     model: str
     device: str
     memory: int
+    way: str = ""
 
 
 @dataclass(frozen=True)

@@ -283,6 +283,14 @@ def test_what_is_sent_is_shown_and_is_what_is_sent(window, run, peer):
     run(story())
 
 
+def test_the_menu_says_how_a_server_fills(window, run, peer):
+    async def story():
+        choose(window, peer.url)
+        await until(lambda: f"{peer.url.removeprefix('http://')} writes by prompt" in window.status.model.told())
+
+    run(story())
+
+
 def test_all_requests_are_listed_without_the_text(window, run, peer):
     servers.list_requests()
 
