@@ -17,7 +17,11 @@ from palimpsest.app.page import Page
 MOST = 6  # files
 WIDTH, PADDING = 520, 8  # pixels
 SIGN = 16  # pixels
-WAYS = {"File: Open": "Open a file…", "File: Open folder": "Open a folder…"}
+WAYS = {
+    "File: Open": "Open a file…",
+    "File: Open folder": "Open a folder…",
+    "Fill: Models": "Get a larger model than mini, which came along…",
+}
 TRY = {
     "Fill: Fill in": "fills in what the text around the caret asks for",
     "Fill: Rewrite": "rewrites what is selected as you say",
