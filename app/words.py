@@ -5,6 +5,7 @@ import re
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QLabel, QWidget
+from shiboken6 import isValid
 
 from palimpsest.app.editor import Editor
 from palimpsest.app.tasks import started
@@ -38,12 +39,13 @@ class WordCount(QLabel):
     @started
     async def _count(self) -> None:
         editor = self._editor
-        assert editor
+        if not (editor and isValid(editor)):  # its page was closed meanwhile
+            return
         selected = editor.textCursor().hasSelection()
         if not (selected or editor.prose) or editor.document().characterCount() > MOST:
             self.clear()
             return
         number = await asyncio.to_thread(words, editor.selection().text() if selected else editor.text())
-        if editor is self._editor and not self._pause.isActive():
+        if isValid(self) and editor is self._editor and not self._pause.isActive():
             self.setText(f"{number:,} word{'s' * (number != 1)}" + " selected" * selected)
             self.setToolTip(f"{max(1, round(number / PER_MINUTE))} min to read")

@@ -1,6 +1,7 @@
 """Prose: words are counted, Markdown is shown as it will look, texts are put on paper."""
 
 import pytest
+import shiboken6
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFont, QImage, QTextCursor
 from PySide6.QtWidgets import QFileDialog, QTabBar
@@ -53,6 +54,17 @@ def test_the_words_of_prose_and_of_selections_are_told(window, note, run):
         await until(lambda: shown.text() == "2 words selected")
         window.editor.insertPlainText("One")
         await until(lambda: shown.text() == "6 words")
+
+    run(story())
+
+
+def test_a_text_that_was_closed_before_it_is_counted_is_not(window, note, run):
+    async def story():
+        page = await window.pages.open(note)
+        window.status.words.follow(page.editor)
+        task = window.status.words._count()
+        shiboken6.delete(page)  # pyright: ignore[reportAttributeAccessIssue]
+        await task
 
     run(story())
 
