@@ -7,6 +7,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QDockWidget, QTextBrowser, QWidget
+from shiboken6 import isValid
 
 from palimpsest.app.editor import Editor
 from palimpsest.app.tasks import started
@@ -53,10 +54,11 @@ class Preview(QDockWidget):
 
     @started
     async def _render(self) -> None:
-        if self.isHidden() or not (editor := self._editor):
+        editor = self._editor
+        if not (isValid(self) and editor and isValid(editor)) or self.isHidden():  # closed meanwhile
             return
         html = await asyncio.to_thread(render, editor.text())
-        if editor is self._editor and not self._pause.isActive():
+        if isValid(self) and editor is self._editor and not self._pause.isActive():
             bar = self.shown.verticalScrollBar()
             at = bar.value()
             self.shown.setSearchPaths([str(self._path.parent)] if self._path else [])

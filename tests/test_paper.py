@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFileDialog, QTabBar
 from conftest import opened, until
 from palimpsest.app.paper import Sheet
 from palimpsest.app.preview import render
-from palimpsest.app.words import words
+from palimpsest.app.words import WordCount, words
 
 
 @pytest.fixture
@@ -60,9 +60,9 @@ def test_the_words_of_prose_and_of_selections_are_told(window, note, run):
 
 def test_a_text_that_was_closed_before_it_is_counted_is_not(window, note, run):
     async def story():
-        page = await window.pages.open(note)
-        window.status.words.follow(page.editor)
-        task = window.status.words._count()
+        page, count = await window.pages.open(note), WordCount()
+        count.follow(page.editor)
+        task = count._count()
         shiboken6.delete(page)  # pyright: ignore[reportAttributeAccessIssue]
         await task
 
