@@ -51,14 +51,14 @@ def _pull(args: argparse.Namespace) -> int:
 def line(one: Kept) -> str:
     """A checkpoint in a few words."""
     state = "" if one.whole else ", not whole: fetch the rest"
-    return f"{one.name}: {gigabytes(one.bytes)}{state}"
+    return f"{one.name}: {size_of(one.bytes)}{state}"
 
 
 def told(offered: Offer) -> str:
     """What fetching it means. Loads torch: meant for a thread."""
-    memory = ", ".join(f"{gigabytes(size)} as {precision}" for precision, size in needs(offered.folder).items())
+    memory = ", ".join(f"{size_of(size)} as {precision}" for precision, size in needs(offered.folder).items())
     return (
-        f"{offered.name}: {gigabytes(offered.bytes)}, of which {gigabytes(offered.missing)} are missing here; "
+        f"{offered.name}: {size_of(offered.bytes)}, of which {size_of(offered.missing)} are missing here; "
         f"licence {offered.licence}.\nIt takes that much memory: {memory}."
     )
 
@@ -73,7 +73,7 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _remove(args: argparse.Namespace) -> int:
-    print(f"{gigabytes(forget(args.name))} are free again.")
+    print(f"{size_of(forget(args.name))} are free again.")
     return 0
 
 
@@ -83,6 +83,6 @@ def command(*words: str) -> list[str]:
     return [sys.executable, *here, "models", *words]
 
 
-def gigabytes(count: int) -> str:
+def size_of(count: int) -> str:
     """Bytes as people count them."""
-    return f"{count / 1e9:.1f} GB"
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

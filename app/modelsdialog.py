@@ -142,7 +142,7 @@ class ModelsDialog(QDialog):
             self.chosen.emit("")
         try:
             freed = await self._away(forget, name)
-            self.told.setText(f"{models.gigabytes(freed)} are free again.")
+            self.told.setText(f"{models.size_of(freed)} are free again.")
         except EngineError as error:
             self.told.setText(str(error))
         self._list()
@@ -174,7 +174,7 @@ class ModelsDialog(QDialog):
             self.get.setEnabled(True)
         if name == self.wanted.text().strip():
             self._offer = offered
-            self.get.setText(f"&Fetch {models.gigabytes(offered.missing)}" if offered.missing else "&Fetch")
+            self.get.setText(f"&Fetch {models.size_of(offered.missing)}" if offered.missing else "&Fetch")
 
     def _fetch(self, offered: Offer) -> None:
         """As a process of its own: that can be stopped at any moment."""

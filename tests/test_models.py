@@ -45,7 +45,7 @@ def test_a_checkpoint_is_fetched_used_looked_at_and_removed(command, there, tmp_
     assert command(*place, "--model", NAME) == command(*place, "--model", there_folder(tmp_path))
     # Nothing is fetched twice.
     there.sent.clear()
-    assert "0.0 GB are missing" in command("models", "pull", NAME)
+    assert "of which 0 MB are missing" in command("models", "pull", NAME)
     assert not there.sent.get("model.safetensors")
     assert "are free again" in command("models", "remove", NAME)
     assert NAME not in command("models")
