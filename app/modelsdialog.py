@@ -171,7 +171,8 @@ class ModelsDialog(QDialog):
             self.told.setText(str(error))
             return
         finally:
-            self.get.setEnabled(True)
+            if isValid(self):
+                self.get.setEnabled(True)
         if name == self.wanted.text().strip():
             self._offer = offered
             self.get.setText(f"&Fetch {models.size_of(offered.missing)}" if offered.missing else "&Fetch")

@@ -119,13 +119,11 @@ def damaged(name: str) -> list[Path]:
 def forget(name: str) -> int:
     """Remove a checkpoint from the cache, for every program, and return how many bytes that gave back. Raises
     CheckpointError when it is not here."""
-
     repo = next((repo for repo in _cache() if repo.repo_id == name), None)
     if repo is None:
         raise absent(name)
-    shutil.rmtree(
-        repo.repo_path
-    )  # with what an attempt left that did not end, of which the cache's own tools know nothing
+    # With what an attempt left that did not end: the cache's own tools know nothing of that.
+    shutil.rmtree(repo.repo_path)
     return repo.size_on_disk
 
 

@@ -10,7 +10,7 @@ from collections.abc import Generator
 from contextlib import closing
 from dataclasses import asdict, replace
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from palimpsest.engine.backend import Tell
 from palimpsest.engine.connection import Connection, Headers
@@ -36,6 +36,9 @@ from palimpsest.engine.request import (
 )
 from palimpsest.engine.wire import event_of
 
+if TYPE_CHECKING:
+    from palimpsest.engine.vllm import Canvases
+
 BEFORE, AFTER = 16_000, 4_000  # characters around the hole that are sent
 LONGEST_ANSWER = 4 * LONGEST_SELECTION  # characters
 OURS, VLLM = "palimpsest", "vllm"  # who owns the models of a server
@@ -50,7 +53,7 @@ class RemoteBackend:
         self._connection = Connection(server, key, headers)
         self._model = model
         self.ours = False  # is the server one of ``palimpsest serve``?
-        self._canvases: Any = None  # where the server denoises canvases as vLLM does
+        self._canvases: Canvases | None = None  # where the server denoises canvases as vLLM does
 
     def load(self, tell: Tell = lambda _: None) -> Ready:  # noqa: ARG002  (there is nothing to tell)
         """Find out what the server has. Raises ServerError."""
@@ -93,10 +96,9 @@ class RemoteBackend:
         else:
             yield from self._prompted(near)
 
-    def denoise(self, seeded: Seeded) -> Generator[Progress | Denoised, None, None]:  # noqa: ARG002
+    def denoise(self, seeded: Seeded) -> Generator[Progress | Denoised, None, None]:  # noqa: ARG002  (none is taken)
         """Raises RequestError: what is served is not served again."""
         raise RequestError("A server's canvases are asked for at its own address.")
-        yield  # as the protocol has it
 
     @property
     def _host(self) -> str:

@@ -98,6 +98,7 @@ class Canvases:
         prefix = asked.prefix + asked.lead
         canvases = in_parts(asked.open_rows(fill, self._limit, elastic=False), asked.right, self._limit, self._ends[0])
         answers: list[Answer] = []
+        written: list[tuple[Written, ...]] = []
         stage, stages = 0, 2 * len(canvases)
         for canvas in canvases:
             if not canvas.free.any():
@@ -105,26 +106,24 @@ class Canvases:
                 continue
             keep = options.alternatives if canvas is canvases[-1] else 1
             earlier = answers[0] if answers else None
-            batch = canvas.repeated(keep)
-            for steps, left in ((SCOUT, SPARE * keep), (options.max_steps, keep * SPARE)):
+            batch, left = canvas.repeated(keep), SPARE * keep
+            # All to the end at once, where nothing is to be left out.
+            for steps in (SCOUT, options.max_steps) if len(batch.ids) > left else (options.max_steps,):
                 stage += 1
-                if steps == SCOUT and len(batch.ids) <= left:
-                    continue  # nothing is to be left out
                 told = yield from self._denoised(prefix, batch, steps, random)
                 told = yield from self._judged(prefix, batch, told, fill, random)
                 order = sorted(range(len(told)), key=lambda row: told[row].score, reverse=True)[:left]
                 batch = replace(batch, ids=batch.ids[order], free=batch.free[order], hole=batch.hole[order])
                 answers = [told[row].behind(earlier) for row in order]
-                written = yield from self._written(fill, answers[:1])
+                written = yield from self._written(fill, answers)
                 yield Draft(written[0], stage, stages)
             prefix = prefix + [index for index in answers[0].canvas if index not in self._ends]
             if not fill.further and any(index in self._ends for index in answers[0].ids):
                 break
-        written = yield from self._written(fill, answers)
         scores = [answer.score for answer in answers]
         alternatives = differing([Alternative(holes, score) for holes, score in zip(written, scores, strict=True)])
         tokens = sum(index not in self._ends for index in answers[0].ids)
-        yield Done(alternatives[: options.alternatives], stages, tokens, perf_counter() - began, seed)
+        yield Done(alternatives[: options.alternatives], stage, tokens, perf_counter() - began, seed)
 
     def _prompt(self, fill: Fill) -> Waited[Prompt]:
         """The tokens around the holes, and those of what the model is told."""

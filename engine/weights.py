@@ -29,7 +29,7 @@ def find(checkpoint: str | Path | None) -> Path:
         )
     for name in NEEDED:
         _check_json(folder / name)
-    if json.loads((folder / "config.json").read_text("utf-8")).get("model_type") != "diffusion_gemma":
+    if json.loads((folder / "config.json").read_text("utf-8")).get("model_type") != hub.KIND:
         raise CheckpointError(f"{folder} holds a model of another kind: Palimpsest needs a DiffusionGemma checkpoint.")
     shards = sorted(folder.glob("*.safetensors"))
     if not shards:

@@ -160,6 +160,12 @@ def test_a_fill_is_written_where_it_belongs_and_again_the_same(remote, name):
     assert answered(remote, fill)[1].alternatives == done.alternatives
 
 
+@pytest.mark.parametrize("steps", [1, 4])
+def test_few_steps_are_enough_where_one_length_is_wanted(remote, steps):
+    _, done = answered(remote, Fill("x = ", "\n", options=Options(seed=3, length=2, max_steps=steps)))
+    assert done.text.strip()
+
+
 def test_the_best_length_is_found(remote):
     """One token opens the loop; more would say its line twice, or another."""
     before, after = "for number in range(10):\n    print(number)\n\nfor name in names", "\n    print(name)\n"

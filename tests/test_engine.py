@@ -122,7 +122,7 @@ def test_an_error_ends_its_job_only(engine, events):
 class Fills:
     """A backend that denoises no canvases for others."""
 
-    def denoise(self, seeded):  # noqa: ARG002
+    def denoise(self, seeded):  # noqa: ARG002  (as the protocol has it)
         yield from ()
 
 

@@ -18,7 +18,7 @@ def there(tiny_folder):
 
 
 @pytest.fixture
-def command(there, tmp_path):  # noqa: ARG001
+def command(there, tmp_path):  # noqa: ARG001  (it is asked)
     """``palimpsest`` with a cache of its own, and what it answers."""
 
     def run(*arguments, status=0, said="", **more):

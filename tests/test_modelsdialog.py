@@ -5,11 +5,12 @@ from PySide6.QtCore import QProcess
 from PySide6.QtWidgets import QMessageBox
 from shiboken6 import isValid
 
-from conftest import discard, opened, until
+from conftest import discard, opened, under_way, until
 from hub_double import NAME, Hub
 from palimpsest.app import servers
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.modelsdialog import ModelsDialog
+from palimpsest.app.settings import Settings
 from palimpsest.app.window import Window
 from palimpsest.engine import Options, open_backend
 
@@ -135,6 +136,18 @@ def test_closing_the_dialog_ends_the_fetching(dialog, there, run):
     run(story(), 120)
 
 
+def test_closing_the_dialog_while_the_hub_is_asked_ends_that(dialog, there, run):  # noqa: ARG001  (it is asked)
+    async def story():
+        dialog.wanted.setText(NAME)
+        dialog.get.click()
+        await until(lambda: "Asking" in dialog.told.text())
+        dialog.close()
+        await until(lambda: not isValid(dialog))
+        await until(lambda: not under_way())
+
+    run(story())
+
+
 def test_what_the_hub_refuses_is_said(dialog, there, run):
     there.refusing = (403, "GatedRepo")
     run(looked(dialog))
@@ -142,14 +155,14 @@ def test_what_the_hub_refuses_is_said(dialog, there, run):
     assert dialog.get.text() == "&Look"
 
 
-def test_another_name_is_looked_at_anew(dialog, there, run):  # noqa: ARG001
+def test_another_name_is_looked_at_anew(dialog, there, run):  # noqa: ARG001  (it is asked)
     run(looked(dialog))
     dialog.wanted.setText("another/one")
     assert dialog.get.text() == "&Look"
 
 
 def test_offline_nothing_is_asked(window, there, run):
-    window.servers.settings = window.servers.settings.__class__(offline=True)
+    window.servers.settings = Settings(offline=True)
     dialog = run(shown(window))
     dialog.get.click()
     assert "offline" in dialog.told.text()
