@@ -52,7 +52,7 @@ class RemoteBackend:
     def __init__(self, server: str, model: str | None = None, key: str | None = None, headers: Headers = ()):
         self._connection = Connection(server, key, headers)
         self._model = model
-        self.ours = False  # is the server one of ``palimpsest serve``?
+        self._ours = False  # is the server one of ``palimpsest serve``?
         self._canvases: Canvases | None = None  # where the server denoises canvases as vLLM does
 
     def load(self, tell: Tell = lambda _: None) -> Ready:  # noqa: ARG002  (there is nothing to tell)
@@ -63,13 +63,13 @@ class RemoteBackend:
         if self._model and served and self._model not in served:
             raise ServerError(f"{self._host} has no model {self._model}; it has {', '.join(served)}.")
         self._model = self._model or next(iter(served))
-        self.ours = served.get(self._model) == OURS
+        self._ours = served.get(self._model) == OURS
         if served.get(self._model) == VLLM:
             from palimpsest.engine.vllm import Canvases  # torch only where it is used
 
             canvases = Canvases(self._connection, self._model)
             self._canvases = canvases if canvases.found() else None
-        if self.ours:
+        if self._ours:
             way = "fills as this machine does"
         else:
             way = "fills on its canvas" if self._canvases else "writes by prompt"
@@ -87,7 +87,7 @@ class RemoteBackend:
         """Yield a Draft for whatever arrives, then Done. Raises RequestError for what a prompt cannot say, and
         ServerError."""
         near = _near(fill)
-        if self.ours:
+        if self._ours:
             yield from self._filled(near)
         elif fill.options.strength < 1:
             raise RequestError("This server can only write all of the stretch anew: leave the strength at 1.")

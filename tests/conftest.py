@@ -8,6 +8,7 @@ import shutil
 import socket
 import tempfile
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -164,15 +165,8 @@ def run(qapp):
 @pytest.fixture
 def window(qtbot, run):
     """A window with the shipped model on a real file."""
-    bridge = EngineBridge(open_backend)
-    window = Window(bridge, Options(seed=1))
-    qtbot.addWidget(window, before_close_func=discard)
-    assert run(opened(window, REAL_FILE))
-    window.show()
-    yield window
-    discard(window)
-    window.close()
-    bridge.close()
+    with shown(qtbot, run, open_backend, Options(seed=1), REAL_FILE) as window:
+        yield window
 
 
 @pytest.fixture
@@ -182,6 +176,20 @@ def pages(qtbot, run):  # noqa: ARG001  (the loop must exist first)
     qtbot.addWidget(pages)
     yield pages
     pages.let_go()
+
+
+@contextmanager
+def shown(qtbot, run, open_backend, options, path, chosen=None):
+    """A window on a file, as a user has it."""
+    bridge = EngineBridge(open_backend)
+    window = Window(bridge, options, chosen)
+    qtbot.addWidget(window, before_close_func=discard)
+    assert run(opened(window, path))
+    window.show()
+    yield window
+    discard(window)
+    window.close()
+    assert bridge.close()
 
 
 def discard(window):

@@ -5,13 +5,11 @@ from PySide6.QtCore import QProcess
 from PySide6.QtWidgets import QMessageBox
 from shiboken6 import isValid
 
-from conftest import discard, opened, under_way, until
+from conftest import shown, under_way, until
 from hub_double import NAME, Hub
 from palimpsest.app import servers
-from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.modelsdialog import ModelsDialog
 from palimpsest.app.settings import Settings
-from palimpsest.app.window import Window
 from palimpsest.engine import Options, open_backend
 
 
@@ -32,27 +30,21 @@ def window(qtbot, run, tmp_path, tiny_folder):
     def here(checkpoint):
         return open_backend(checkpoint=checkpoint or tiny_folder)
 
-    bridge = EngineBridge(lambda: servers.opened(here))
-    window = Window(bridge, Options(seed=1, length=4))
-    qtbot.addWidget(window, before_close_func=discard)
     (tmp_path / "file.txt").write_text("some words\n")
-    assert run(opened(window, tmp_path / "file.txt"))
-    window.show()
-    yield window
-    discard(window)
-    window.close()
-    bridge.close()
+    options = Options(seed=1, length=4)
+    with shown(qtbot, run, lambda: servers.opened(here), options, tmp_path / "file.txt") as window:
+        yield window
 
 
 @pytest.fixture
 def dialog(window, run):
-    dialog = run(shown(window))
+    dialog = run(models(window))
     yield dialog
     if isValid(dialog):
         dialog.close()
 
 
-async def shown(window):
+async def models(window):
     """As the model's menu opens it."""
     (show,) = [act for text, act in window.servers.choices if text == "Models…"]
     show()
@@ -63,6 +55,14 @@ async def shown(window):
 
 def names(dialog):
     return [dialog.list.item(row).text() for row in range(dialog.list.count())]
+
+
+async def fetched(dialog):
+    """Looked at and fetched."""
+    await looked(dialog)
+    dialog.get.click()
+    await until(lambda: not dialog.bar.isVisible())
+    assert "It is here" in dialog.told.text()
 
 
 async def looked(dialog):
@@ -114,10 +114,7 @@ def test_fetching_is_stopped_and_gone_on_with(dialog, there, run):
         await until(lambda: dialog.list.count() == 2)
         assert "not whole" in names(dialog)[1]
         there.slow = False
-        await looked(dialog)
-        dialog.get.click()
-        await until(lambda: not dialog.bar.isVisible())
-        assert "It is here" in dialog.told.text()
+        await fetched(dialog)
 
     run(story(), 120)
 
@@ -163,7 +160,7 @@ def test_another_name_is_looked_at_anew(dialog, there, run):  # noqa: ARG001  (i
 
 def test_offline_nothing_is_asked(window, there, run):
     window.servers.settings = Settings(offline=True)
-    dialog = run(shown(window))
+    dialog = run(models(window))
     dialog.get.click()
     assert "offline" in dialog.told.text()
     assert not there.asked

@@ -9,13 +9,11 @@ from keyring.backend import KeyringBackend
 from PySide6.QtGui import QTextCursor
 from PySide6.QtWidgets import QInputDialog, QMenu, QMessageBox
 
-from conftest import discard, opened, until
+from conftest import shown, until
 from palimpsest.app import servers, settings, state
-from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.preferences import Preferences
 from palimpsest.app.servers import Server
 from palimpsest.app.settings import Settings
-from palimpsest.app.window import Window
 from palimpsest.engine import Options, open_backend
 from peers import MODELS, Peer, delta, stream
 
@@ -60,20 +58,17 @@ def peer():
 @pytest.fixture
 def window(qtbot, run, tiny_folder, tmp_path, peer):
     """A window that knows a server, on a file; this machine's model fills."""
-    bridge = EngineBridge(lambda: servers.opened(lambda _: open_backend(checkpoint=tiny_folder)))
     chosen = Settings(servers=(f"{peer.url} one", FAR))
     settings.save(chosen)
-    window = Window(bridge, Options(seed=1, length=4), chosen)
-    qtbot.addWidget(window, before_close_func=discard)
     (tmp_path / "file.txt").write_text(TEXT)
     (tmp_path / ".env").write_text(TEXT)
-    assert run(opened(window, tmp_path / "file.txt"))
-    run(until(lambda: window.status.model._ready))
-    window.show()
-    yield window
-    discard(window)
-    window.close()
-    assert bridge.close()
+
+    def opened():
+        return servers.opened(lambda _: open_backend(checkpoint=tiny_folder))
+
+    with shown(qtbot, run, opened, Options(seed=1, length=4), tmp_path / "file.txt", chosen) as window:
+        run(until(lambda: window.status.model._ready))
+        yield window
 
 
 def choices(window):
