@@ -28,16 +28,22 @@ CARET, HOLE = 145, 150  # lines of textwrap.py, from 0, both on screen
 
 
 class Paints(QObject):
-    """Notes that ``widget`` was painted."""
+    """Lets one wait for the paint of ``widget``, without a busy loop: that would take the core the engine computes on."""
 
     def __init__(self, widget: QWidget):
         super().__init__(widget)
-        self.seen = False
+        self._next = asyncio.Future()
         widget.installEventFilter(self)
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
-        self.seen = self.seen or event.type() == QEvent.Type.Paint
+        if event.type() == QEvent.Type.Paint and not self._next.done():
+            self._next.set_result(None)
         return False
+
+    def next(self) -> asyncio.Future[None]:
+        """Done when the next paint has been handled."""
+        self._next = asyncio.Future()
+        return self._next
 
 
 async def measure(window: Window, keys: int, filling: bool, line: int = CARET) -> list[float]:
@@ -53,11 +59,10 @@ async def measure(window: Window, keys: int, filling: bool, line: int = CARET) -
             place(window, line + HOLE - CARET)
             window.fills.fill_in()
             place(window, line)
-        paints.seen = False
+        painted = paints.next()
         began = time.perf_counter()
         QTest.keyClick(editor, Qt.Key.Key_X)
-        while not paints.seen:
-            await asyncio.sleep(0)
+        await painted
         times.append(time.perf_counter() - began)
         await asyncio.sleep(PAUSE)
     window.fills.drop()
@@ -77,10 +82,7 @@ async def first_drafts(window: Window, count: int) -> list[float]:
         began = time.perf_counter()
         QTest.keyClick(window.editor, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
         while not isinstance(window.page.session and window.page.session.last, Draft):
-            await asyncio.sleep(0)
-        paints.seen = False
-        while not paints.seen:
-            await asyncio.sleep(0)
+            await paints.next()
         times.append(time.perf_counter() - began)
         window.fills.drop()
     paints.deleteLater()
