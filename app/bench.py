@@ -125,7 +125,7 @@ def keys(path: Path) -> None:
             times += await latency.measure(window, KEYS, bool(place % 2), line)
         return quiet, filling
 
-    _in_window(open_backend, story)
+    _in_window(lambda: open_backend("process"), story)
 
 
 PARTS = {part.__name__: part for part in (start, bare_start, bare_open, big_open, keys)}

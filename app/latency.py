@@ -24,11 +24,12 @@ KEYS = 300
 FILLS = 60
 SETTLED = 0.15  # seconds: long enough to read what a new place needs
 PAUSE = 0.02  # seconds between keys: a very fast typist
+TYPED = "\ntotal = sum(one.size for one in found if one.wanted)"  # over and over, as one writes code
 CARET, HOLE = 145, 150  # lines of textwrap.py, from 0, both on screen
 
 
 class Paints(QObject):
-    """Lets one wait for the paint of ``widget``, without a busy loop: that would take the core the engine computes on."""
+    """Lets one wait for the paint of ``widget`` without a busy loop, which would take the engine's core."""
 
     def __init__(self, widget: QWidget):
         super().__init__(widget)
@@ -61,7 +62,7 @@ async def measure(window: Window, keys: int, filling: bool, line: int = CARET) -
             place(window, line)
         painted = paints.next()
         began = time.perf_counter()
-        QTest.keyClick(editor, Qt.Key.Key_X)
+        QTest.keyClicks(editor, TYPED[len(times) % len(TYPED)])
         await painted
         times.append(time.perf_counter() - began)
         await asyncio.sleep(PAUSE)
@@ -118,7 +119,7 @@ def main() -> int:
     app = QApplication([])
     Collector(app)
     with QEventLoop(app) as loop:
-        bridge = EngineBridge(lambda: open_backend(checkpoint=args.model))
+        bridge = EngineBridge(lambda: open_backend("process", checkpoint=args.model))
         loaded = loop.create_future()
         bridge.loaded.connect(loaded.set_result)
         window = Window(bridge, Options(seed=0, length=100))

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import gc
 import logging
 import os
 import re
@@ -124,14 +123,15 @@ def edit(args: argparse.Namespace) -> int:
         return 0
     Collector(app)
     with QEventLoop(app) as loop:
-        painted = threading.Event()  # the model waits for it: importing torch would hold up the window
+        painted = threading.Event()  # the model waits for it: loading would take a core from the window
 
         def opened() -> Backend:
             painted.wait()
-            return servers.opened(lambda name: open_backend(checkpoint=args.model or name, precision=args.precision))
+            return servers.opened(
+                lambda name: open_backend("process", checkpoint=args.model or name, precision=args.precision)
+            )
 
         bridge = EngineBridge(opened)
-        bridge.loaded.connect(lambda _event: gc.freeze())  # torch's hundred thousand objects never become garbage
         load_fonts()
         chosen, wrong = settings.load()
         servers.list_requests()

@@ -1,6 +1,7 @@
 """The model in sight: what it is and where it runs; a click tells the rest."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import psutil
 from PySide6.QtCore import Qt, Signal
@@ -61,7 +62,8 @@ class ModelButton(QToolButton):
 
     def told(self) -> list[str]:
         """What there is to tell, line by line."""
-        memory = psutil.Process().memory_info().rss / GIGABYTE
+        here = psutil.Process()
+        memory = sum(map(_memory, (here, *here.children(recursive=True)))) / GIGABYTE
         told = [self.text()]
         if self._ready and self._ready.memory:
             told.append(f"Its weights take {self._ready.memory / MEGABYTE:,.0f} MB on {self._ready.device}")
@@ -74,3 +76,10 @@ class ModelButton(QToolButton):
             pace = done.tokens / max(done.seconds, 1e-9)
             told.append(f"Last fill: {done.steps} steps, {done.seconds:.1f} s, {pace:.0f} tokens/s, seed {done.seed}")
         return told
+
+
+def _memory(process: psutil.Process) -> int:
+    """The bytes of memory a process takes; none, if it has ended."""
+    with suppress(psutil.NoSuchProcess):
+        return process.memory_info().rss
+    return 0

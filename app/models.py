@@ -79,7 +79,7 @@ def _remove(args: argparse.Namespace) -> int:
 
 def command(*words: str) -> list[str]:
     """What runs this command as a process of its own."""
-    here = [] if getattr(sys, "frozen", False) else ["-m", "palimpsest.app.main"]
+    here = [] if getattr(sys, "frozen", False) else ["-P", "-m", "palimpsest.app.main"]
     return [sys.executable, *here, "models", *words]
 
 

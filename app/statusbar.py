@@ -63,7 +63,7 @@ class StatusBar(QStatusBar):
             case Unloaded():
                 self.model.unloaded()
             case Waiting():
-                self.showMessage("Waiting for the server… Esc stops")
+                self.showMessage("Waiting for the model… Esc stops")
             case Reading(done=done, total=total):
                 self._step.setText(f"Read {done / total:.0%}")
                 self.showMessage("Reading the text… Esc stops")

@@ -7,15 +7,15 @@ from typing import Protocol
 
 from palimpsest.engine.request import Denoised, Done, Fill, Loading, Progress, Reading, Ready, Seeded
 
-Tell = Callable[[Loading], None]
+Tell = Callable[[Loading | None], None]
 
 
 class Backend(Protocol):
     """Computes fills. Used by one thread at a time; the consumer that closes the generator cancels the fill."""
 
     def load(self, tell: Tell = lambda _: None) -> Ready:
-        """Make ready to fill; may take minutes. ``tell`` learns of the progress, and may raise to end it. Raises
-        EngineError."""
+        """Make ready to fill; may take minutes. ``tell`` learns of the progress, or with None that there is none yet,
+        and may raise to end it. Raises EngineError."""
         ...
 
     def warm(self, fill: Fill) -> Generator[Reading, None, None]:
@@ -23,7 +23,7 @@ class Backend(Protocol):
         ...
 
     def fill(self, fill: Fill) -> Generator[Progress | Done, None, None]:
-        """Yield progress, then one Done. Raises EngineError."""
+        """Yield progress, the same again while there is none, then one Done. Raises EngineError."""
         ...
 
     def denoise(self, seeded: Seeded) -> Generator[Progress | Denoised, None, None]:
@@ -37,6 +37,7 @@ class Backend(Protocol):
 
 _BACKENDS = {
     "local": ("palimpsest.engine.local", "LocalBackend"),
+    "process": ("palimpsest.engine.process", "ProcessBackend"),
     "remote": ("palimpsest.engine.remote", "RemoteBackend"),
 }
 

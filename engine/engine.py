@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from palimpsest.engine.backend import Backend
-from palimpsest.engine.errors import EngineError, sentence
+from palimpsest.engine.errors import EngineError, LostError, sentence
 from palimpsest.engine.request import Event, Failed, Fill, Loading, Seeded, Stopped, Unloaded
 
 log = logging.getLogger(__name__)
@@ -116,9 +116,8 @@ class Engine:
         while job := self._next():
             if isinstance(job, Unloaded | _Reopening):
                 if backend is not None:
-                    backend.close()
+                    self._close(backend)
                     backend = None
-                    self._report(LOADING, Unloaded())
                 if isinstance(job, _Reopening):
                     backend = self._load(LOADING)
                 continue
@@ -128,8 +127,9 @@ class Engine:
                 continue
             if backend is None:
                 backend = self._load(job.id)
-            if backend is not None:
-                self._fill(backend, job)
+            if backend is not None and not self._fill(backend, job):
+                self._close(backend)
+                backend = None
             with self._changed:
                 self._running = None
         if backend is not None:
@@ -174,10 +174,15 @@ class Engine:
         self._report(LOADING, ready)
         return backend
 
-    def _tell(self, progress: Loading) -> None:
+    def _tell(self, progress: Loading | None) -> None:
         if self._closed or self._outdated:
             raise _ClosedError
-        self._report(LOADING, progress)
+        if progress:
+            self._report(LOADING, progress)
+
+    def _close(self, backend: Backend) -> None:
+        backend.close()
+        self._report(LOADING, Unloaded())
 
     def _warm(self, backend: Backend, fill: Fill) -> None:
         try:
@@ -190,20 +195,24 @@ class Engine:
         except Exception:  # still the job loop: the thread lives on, and the fill itself will fail and be told
             log.exception("warming failed")
 
-    def _fill(self, backend: Backend, job: _Job) -> None:
+    def _fill(self, backend: Backend, job: _Job) -> bool:
+        """Have the job done; False when the backend is lost with it."""
         try:
-            asked = job.asked
+            asked, last = job.asked, None
             with closing(backend.fill(asked) if isinstance(asked, Fill) else backend.denoise(asked)) as events:
                 for event in events:
                     if job.stopped.is_set():
                         break
-                    self._report(job.id, event)
+                    if event is not last:
+                        self._report(job.id, event)
+                    last = event
                 else:
-                    return
+                    return True
         except Exception as error:
             self._report(job.id, _failure(error))
-        else:
-            self._report(job.id, Stopped())
+            return not isinstance(error, LostError)
+        self._report(job.id, Stopped())
+        return True
 
 
 def _failure(error: Exception) -> Failed:

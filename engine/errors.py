@@ -24,6 +24,10 @@ class PictureError(EngineError):
     """A picture cannot be read: not one, damaged, locked, or larger than is safe."""
 
 
+class LostError(EngineError):
+    """The process that computes has ended by itself; the next fill starts another."""
+
+
 class ServerError(EngineError):
     """A server cannot be reached, refuses (with an HTTP ``status``), or answers with what is no answer."""
 

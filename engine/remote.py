@@ -131,6 +131,8 @@ class RemoteBackend:
                 if isinstance(told, Done):
                     yield told
                     return
+                if not isinstance(told, Progress):
+                    raise ServerError(f"{self._host} answered with something that is no draft.")
                 event = told
             yield event
         raise ServerError(f"{self._host} ended before the fill did: try again. Your text is untouched.")

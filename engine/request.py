@@ -180,7 +180,7 @@ class Loading:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Somebody else is to answer, and has not yet."""
+    """A server, or the model's process, is to answer and has not yet."""
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,8 @@ class Stopped:
 
 
 Progress = Waiting | Reading | Thought | Draft  # what a fill tells while it runs
-Event = Loading | Ready | Unloaded | Progress | Done | Denoised | Failed | Stopped
+Told = Progress | Done | Failed | Stopped  # of a fill
+Event = Loading | Ready | Unloaded | Told | Denoised
 
 
 def reopen(fill: Fill, holes: tuple[Written, ...], stretches: tuple[tuple[tuple[int, int], ...], ...]) -> Fill:

@@ -45,10 +45,11 @@ from palimpsest.engine.request import (
     Progress,
     Ready,
     Seeded,
+    Told,
     Unloaded,
 )
 from palimpsest.engine.weights import find
-from palimpsest.engine.wire import Told, fill_of, to_json
+from palimpsest.engine.wire import fill_of, to_json
 
 LARGEST_REQUEST = 16 << 20  # bytes
 MOST_WAITING = 16  # fills

@@ -1,10 +1,15 @@
-"""What the bundle's executable runs."""
+"""What the bundle's executable runs: Palimpsest, or with ``worker`` the process that its model has."""
 
 import multiprocessing
 import sys
 
-from palimpsest.app.main import main
-
 if __name__ == "__main__":
     multiprocessing.freeze_support()
-    sys.exit(main())
+    if sys.argv[1:2] == ["worker"]:
+        from palimpsest.engine.worker import work
+
+        work(sys.argv[2:])
+    else:
+        from palimpsest.app.main import main
+
+        sys.exit(main())
