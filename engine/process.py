@@ -77,7 +77,8 @@ class ProcessBackend:
             process.kill()
             process.wait()
             assert process.stdin
-            process.stdin.close()
+            with suppress(OSError):  # what was asked of a process that had ended already
+                process.stdin.close()
             self._process = None
 
     def warm(self, fill: Fill) -> Generator[Reading, None, None]:
