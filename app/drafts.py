@@ -4,7 +4,7 @@ The lines that hold holes are painted over by the lines as they would be, and th
 more, so following lines move down. Undo, search, saving and everything else that reads the document know nothing of it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QPainter, QPalette, QTextBlock, QTextDocument, QTextLayout, QTextOption
@@ -22,7 +22,7 @@ class DraftLayout(QPlainTextDocumentLayout):
 
     def __init__(self, document: QTextDocument):
         super().__init__(document)
-        self.room: Callable[[QTextBlock], float] = lambda _block: 0.0
+        self.more: dict[int, float] = {}  # the room below a block's own lines, by the block's number
         self.least_width = 0.0
 
     def documentSize(self) -> QSizeF:
@@ -33,8 +33,13 @@ class DraftLayout(QPlainTextDocumentLayout):
         rect = super().blockBoundingRect(block)
         if block.textDirection() == Qt.LayoutDirection.RightToLeft:
             _align(block.layout())
-        rect.setHeight(rect.height() + self.room(block))
+        if self.more:
+            rect.setHeight(rect.height() + self.more.get(block.blockNumber(), 0.0))
         return rect
+
+    def documentChanged(self, position: int, _removed: int, added: int) -> None:
+        # Qt takes what was removed and what was added for one stretch, and so the colours of a line for two lines.
+        super().documentChanged(position, 0, max(added, 1))
 
     def own_height(self, block: QTextBlock) -> float:
         """The height of the block's text alone."""
@@ -60,11 +65,10 @@ class DraftLayer:
 
     def __init__(self, editor: QPlainTextEdit, layout: DraftLayout):
         self._editor, self._layout = editor, layout
-        layout.room = self._room
         self._holes: list[Shown] = []
         self._progress: float | None = None
         self._patches: list[Patch] = []
-        self._more: dict[int, float] = {}  # the room that a hole's last block gets, by the block's number
+        self._taken: tuple[list[list[int]], dict[int, float], float] = [], {}, 0.0  # lines, room and width as laid out
         self._peeking = False
 
     @property
@@ -86,21 +90,22 @@ class DraftLayer:
         """Show each draft in place of its span; ``progress``, from 0 to 1, is that of a fill that goes on: while it
         does, lines that have moved down stay there."""
         if self._progress is None or len(holes) != len(self._holes):
-            self._more = {}
+            self._layout.more = {}
         self._holes, self._progress = list(holes), progress
         self.refresh()
 
     def clear(self) -> None:
         """Show the document as it is."""
-        self._holes, self._patches, self._more, self._peeking = [], [], {}, False
+        self._holes, self._patches, self._taken, self._peeking = [], [], ([], {}, 0.0), False
         self._progress = None
-        self._layout.least_width = 0.0
+        self._layout.more, self._layout.least_width = {}, 0.0
         self._layout.changed()
 
     def peek(self, peeking: bool) -> None:
         """Show what stands in the document, where the drafts are, or the drafts again."""
-        self._peeking = peeking
-        self._editor.viewport().update()
+        if peeking != self._peeking:
+            self._peeking = peeking
+            self._editor.viewport().update()
 
     def refresh(self) -> None:
         """Lay the drafts out again, after a change of the text around them or of the editor's width."""
@@ -109,14 +114,22 @@ class DraftLayer:
         self._patches = [Patch(self._editor, blocks, holes) for blocks, holes in self._groups()]
         margin = self._editor.document().documentMargin()
         self._layout.least_width = max(patch.width for patch in self._patches) + 2 * margin
-        before, self._more = self._more if self._progress is not None else {}, {}
+        before, more = self._layout.more if self._progress is not None else {}, {}
         for patch in self._patches:
             own = sum(map(self._layout.own_height, patch.blocks))
             last = next(
                 (block for block in reversed(patch.blocks) if block.isVisible()), patch.blocks[-1]
             ).blockNumber()
-            self._more[last] = max(0.0, patch.height - own, before.get(last, 0.0))
-        self._layout.changed()
+            more[last] = max(0.0, patch.height - own, before.get(last, 0.0))
+        self._layout.more = more
+        lines = [[block.blockNumber() for block in patch.blocks] for patch in self._patches]
+        before, self._taken = self._taken, (lines, more, self._layout.documentSize().width())
+        if self._taken != before:
+            self._layout.changed()
+            return
+        for patch in self._patches:
+            for block in patch.blocks:
+                self._layout.updateBlock.emit(block)
 
     def paint(self, painter: QPainter) -> None:
         """Paint over the holes' lines; called after the editor has painted its own."""
@@ -174,9 +187,6 @@ class DraftLayer:
             visible = visible.previous()
             top -= self._layout.blockBoundingRect(visible).height()
         return top
-
-    def _room(self, block: QTextBlock) -> float:
-        return self._more.get(block.blockNumber(), 0.0) if self._more else 0.0
 
     def _groups(self) -> list[tuple[list[QTextBlock], list[tuple[int, Shown]]]]:
         """The holes with their lines; those that share a line are together."""

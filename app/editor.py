@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 from time import monotonic
 
-from PySide6.QtCore import QEvent, QKeyCombination, QLineF, QMimeData, Qt, Signal
+from PySide6.QtCore import QEvent, QKeyCombination, QLineF, QMimeData, QRect, Qt, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QDragEnterEvent,
@@ -202,14 +202,16 @@ class Editor(QPlainTextEdit):
             marks.append(mark)
         self.setExtraSelections([mark for kind in self._marks.values() for mark in kind])
 
-    def visible(self) -> Iterator[tuple[QTextBlock, float]]:
-        """The lines in view, each with where it begins in the viewport."""
+    def visible(self, within: QRect | None = None) -> Iterator[tuple[QTextBlock, float]]:
+        """The lines in view, or those that reach into a part of it, each with where it begins in the viewport."""
+        view = within or self.viewport().rect()
         block, layout = self.firstVisibleBlock(), self.document().documentLayout()
-        top, bottom = self.blockBoundingGeometry(block).top() + self.contentOffset().y(), self.viewport().height()
-        while block.isValid() and top <= bottom:
-            yield block, top
-            top += layout.blockBoundingRect(block).height()
-            block = self.folding.after(block)
+        top = self.blockBoundingGeometry(block).top() + self.contentOffset().y()
+        while block.isValid() and top <= view.bottom():
+            below = top + layout.blockBoundingRect(block).height()
+            if below >= view.top():
+                yield block, top
+            block, top = self.folding.after(block), below
 
     def selection(self) -> Span:
         """The selected stretch, or the empty one at the caret."""
@@ -318,7 +320,7 @@ class Editor(QPlainTextEdit):
             across = self.contentOffset().x() + self.document().documentMargin()
             across += self._settings.ruler * self.fontMetrics().horizontalAdvance(" ")
             painter.drawLine(QLineF(across, event.rect().top(), across, event.rect().bottom()))
-        self.folding.paint(painter)
+        self.folding.paint(painter, event.rect())
         self.carets.paint(painter)
         self.drafts.paint(painter)
         painter.end()

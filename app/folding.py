@@ -3,7 +3,7 @@ caret or a change comes to them. What is folded is told by the blocks' own visib
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QPointF, QRect
 from PySide6.QtGui import QPainter, QPalette, QTextBlock
 
 if TYPE_CHECKING:
@@ -105,13 +105,13 @@ class Folding:
             return self._editor.document().findBlockByLineNumber(block.firstLineNumber())
         return block
 
-    def paint(self, painter: QPainter) -> None:
-        """Tell at the end of a line that something is hidden below."""
+    def paint(self, painter: QPainter, within: QRect) -> None:
+        """Tell at the end of a line that something is hidden below, in that part of the viewport."""
         editor = self._editor
         metrics = editor.fontMetrics()
         painter.setPen(editor.palette().color(QPalette.ColorRole.PlaceholderText))
         painter.setFont(editor.font())
-        for block, top in editor.visible():
+        for block, top in editor.visible(within):
             if self.folded(block) and (row := block.layout().lineAt(block.layout().lineCount() - 1)).isValid():
                 across = editor.contentOffset().x() + row.naturalTextRect().right() + metrics.averageCharWidth()
                 painter.drawText(QPointF(across, top + row.y() + metrics.ascent()), "⋯")

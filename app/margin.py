@@ -23,7 +23,9 @@ class Margin(QWidget):
         self._editor = editor
         editor.blockCountChanged.connect(lambda _count: self.fit())
         editor.updateRequest.connect(self._follow)
-        editor.cursorPositionChanged.connect(self.update)
+        editor.cursorPositionChanged.connect(self._mark_caret)
+        self._line = 0  # the caret's
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setMouseTracking(True)
 
@@ -37,6 +39,12 @@ class Margin(QWidget):
         self._editor.setViewportMargins(width, 0, 0, 0)
         inside = self._editor.contentsRect()
         self.setGeometry(QRect(inside.left(), inside.top(), width, inside.height()))
+
+    def _mark_caret(self) -> None:
+        line = self._editor.textCursor().blockNumber()
+        if line != self._line:
+            self._line = line
+            self.update()
 
     def _follow(self, rect: QRect, dy: int) -> None:
         if dy:
@@ -53,15 +61,14 @@ class Margin(QWidget):
         faint = QColor(ink)
         faint.setAlphaF(FAINT)
         caret, height = editor.textCursor().block(), editor.fontMetrics().height()
-        for block, top in editor.visible():
-            if top <= event.rect().bottom() and top + height >= event.rect().top():
-                painter.setPen(ink if block == caret else faint)
-                place = QRectF(0, top, self.width() - FOLDS, height)
-                painter.drawText(place, Qt.AlignmentFlag.AlignRight, str(block.blockNumber() + 1))
-                if editor.folding.folded(block):
-                    self._mark(painter, top + height / 2, folded=True)
-                elif self.underMouse() and editor.folding.folds(block):
-                    self._mark(painter, top + height / 2, folded=False)
+        for block, top in editor.visible(event.rect()):
+            painter.setPen(ink if block == caret else faint)
+            place = QRectF(0, top, self.width() - FOLDS, height)
+            painter.drawText(place, Qt.AlignmentFlag.AlignRight, str(block.blockNumber() + 1))
+            if editor.folding.folded(block):
+                self._mark(painter, top + height / 2, folded=True)
+            elif self.underMouse() and editor.folding.folds(block):
+                self._mark(painter, top + height / 2, folded=False)
         for where, _, _ in editor.drafts.changes():
             painter.fillRect(QRectF(0, where.top(), BAR, where.height()), palette.color(QPalette.ColorRole.Highlight))
         painter.end()
