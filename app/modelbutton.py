@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from contextlib import suppress
 
-import psutil
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
@@ -62,8 +61,7 @@ class ModelButton(QToolButton):
 
     def told(self) -> list[str]:
         """What there is to tell, line by line."""
-        here = psutil.Process()
-        memory = sum(map(_memory, (here, *here.children(recursive=True)))) / GIGABYTE
+        memory = _memory() / GIGABYTE
         told = [self.text()]
         if self._ready and self._ready.memory:
             told.append(f"Its weights take {self._ready.memory / MEGABYTE:,.0f} MB on {self._ready.device}")
@@ -78,8 +76,12 @@ class ModelButton(QToolButton):
         return told
 
 
-def _memory(process: psutil.Process) -> int:
-    """The bytes of memory a process takes; none, if it has ended."""
-    with suppress(psutil.NoSuchProcess):
-        return process.memory_info().rss
-    return 0
+def _memory() -> int:
+    """The bytes of memory that this process takes, with those it started."""
+    import psutil  # a window begins without it
+
+    here, taken = psutil.Process(), 0
+    for process in (here, *here.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            taken += process.memory_info().rss
+    return taken

@@ -4,7 +4,6 @@ import asyncio
 from functools import cache
 from pathlib import Path
 
-from markdown_it import MarkdownIt
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QDockWidget, QTextBrowser, QWidget
 from shiboken6 import isValid
@@ -16,7 +15,9 @@ PAUSE = 200  # milliseconds without a change before the text is rendered
 
 
 @cache
-def _markdown() -> MarkdownIt:
+def _markdown():
+    from markdown_it import MarkdownIt  # a window begins without it
+
     return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
 
