@@ -24,7 +24,7 @@ KEYS = 300
 FILLS = 60
 SETTLED = 0.15  # seconds: long enough to read what a new place needs
 PAUSE = 0.02  # seconds between keys: a very fast typist
-TYPED = "\rtotal = sum(one.size for one in found if one.wanted)"  # over and over, as one writes code
+TYPED = "total = sum(one.size for one in found if one.wanted)\r"  # over and over, as one writes code
 CARET, HOLE = 145, 150  # lines of textwrap.py, from 0, both on screen
 
 
