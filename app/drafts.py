@@ -38,8 +38,9 @@ class DraftLayout(QPlainTextDocumentLayout):
         return rect
 
     def documentChanged(self, position: int, _removed: int, added: int) -> None:
-        # Qt takes what was removed and what was added for one stretch, and so the colours of a line for two lines.
-        super().documentChanged(position, 0, max(added, 1))
+        # Qt takes what was removed and what was added for one stretch, and so the colours of a line for two lines. What
+        # stands behind what was added belongs to it: there something may have been removed.
+        super().documentChanged(position, 0, added + 1)
 
     def own_height(self, block: QTextBlock) -> float:
         """The height of the block's text alone."""

@@ -112,6 +112,20 @@ def test_what_is_deleted_is_laid_out(editor):
     assert cursor.block().layout().lineAt(0).textLength() == len(cursor.block().text())
 
 
+def test_what_is_deleted_behind_what_is_added_is_laid_out(editor):
+    document = editor.document()
+    line = document.findBlockByNumber(10)
+    assert line.layout().lineCount() == 1
+    cursor = QTextCursor(line)
+    cursor.beginEditBlock()
+    cursor.movePosition(QTextCursor.MoveOperation.NextWord, QTextCursor.MoveMode.KeepAnchor)
+    cursor.removeSelectedText()
+    QTextCursor(document.findBlockByNumber(5)).insertText("more ")
+    cursor.endEditBlock()
+    editor.blockBoundingGeometry(line)
+    assert line.layout().lineAt(0).textLength() == len(line.text())
+
+
 def test_a_further_draft_paints_its_lines_and_those_it_moves(editor, painted):
     place = editor.textCursor().position()
 
