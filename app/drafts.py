@@ -24,6 +24,8 @@ class DraftLayout(QPlainTextDocumentLayout):
         super().__init__(document)
         self.more: dict[int, float] = {}  # the room below a block's own lines, by the block's number
         self.least_width = 0.0
+        self._behind = -1  # where what an edit added ends, and what it removed was
+        document.contentsChange.connect(self._edited)
 
     def documentSize(self) -> QSizeF:
         size = super().documentSize()
@@ -38,9 +40,13 @@ class DraftLayout(QPlainTextDocumentLayout):
         return rect
 
     def documentChanged(self, position: int, _removed: int, added: int) -> None:
-        # Qt takes what was removed and what was added for one stretch, and so the colours of a line for two lines. What
-        # stands behind what was added belongs to it: there something may have been removed.
-        super().documentChanged(position, 0, added + 1)
+        # Qt lays out as much again as was removed, and so two lines, and paints all, where one gets other colours.
+        last = max(position + added - 1, self._behind)
+        self._behind = -1
+        super().documentChanged(position, 0, last - position + 1)
+
+    def _edited(self, position: int, _removed: int, added: int) -> None:
+        self._behind = position + added
 
     def own_height(self, block: QTextBlock) -> float:
         """The height of the block's text alone."""

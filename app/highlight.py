@@ -190,7 +190,7 @@ class Highlighter(QObject):
             block.setUserState(number << 1)
             block.layout().setFormats(list(self._looks(block.text(), pieces)))
         start, last = blocks[0].position(), blocks[-1]
-        self._document.markContentsDirty(start, last.position() + last.length() - 1 - start)
+        self._document.markContentsDirty(start, last.position() + last.length() - start)
 
     def before(self, block: QTextBlock) -> State:
         """What the lexer knows where the line begins, as far as it has come."""
