@@ -30,6 +30,7 @@ from palimpsest.engine.request import (
     Stopped,
     Waiting,
 )
+from palimpsest.engine.weights import SHIPPED
 from palimpsest.engine.wire import Request, event_of
 
 GLANCE = 0.05  # seconds between two looks at whether anybody still waits
@@ -45,7 +46,7 @@ class ProcessBackend:
     def __init__(
         self, checkpoint: str | Path | None = None, precision: str | None = None, python: str | Path | None = None
     ):
-        self._command = command(python, checkpoint, precision)
+        self._command = command(python, checkpoint or SHIPPED, precision)
         self._process: subprocess.Popen[bytes] | None = None
         self._events: queue.SimpleQueue[tuple[int, Event] | None] = queue.SimpleQueue()
 
@@ -139,14 +140,16 @@ class ProcessBackend:
         raise LostError(_ended(self._process.wait()))
 
 
-def command(python: str | Path | None, checkpoint: str | Path | None, precision: str | None) -> list[str]:
-    """What runs the worker: as a module, or by the executable of a bundle, which knows it as ``worker``."""
-    if python is None and getattr(sys, "frozen", False):
+def command(python: str | Path | None, checkpoint: str | Path, precision: str | None) -> list[str]:
+    """What runs the worker: another Python, by itself; the executable of a bundle, which knows it as ``worker``; or
+    this Python."""
+    if python:
+        words = [str(python), "-I", "-m", "palimpsest.engine.worker"]
+    elif getattr(sys, "frozen", False):
         words = [sys.executable, "worker"]
     else:
-        words = [str(python or sys.executable), "-P", "-m", "palimpsest.engine.worker"]
-    words += [f"--model={checkpoint}"] if checkpoint else []
-    return words + ([f"--precision={precision}"] if precision else [])
+        words = [sys.executable, "-P", "-m", "palimpsest.engine.worker"]
+    return [*words, f"--model={checkpoint}", *([f"--precision={precision}"] if precision else [])]
 
 
 def _read(stdout: IO[bytes], events: queue.SimpleQueue[tuple[int, Event] | None]) -> None:

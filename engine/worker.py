@@ -18,7 +18,7 @@ from palimpsest.engine.wire import request_of, to_json
 def work(arguments: list[str] | None = None) -> None:
     """Do what is asked until the input ends, then end the process."""
     parser = argparse.ArgumentParser(prog="palimpsest worker")
-    parser.add_argument("--model", metavar="CHECKPOINT")
+    parser.add_argument("--model", metavar="CHECKPOINT", required=True)
     parser.add_argument("--precision", choices=PRECISIONS)
     args = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for whoever started us, and we end with them

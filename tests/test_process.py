@@ -27,6 +27,7 @@ from palimpsest.engine import (
 )
 from palimpsest.engine.process import command
 from palimpsest.engine.request import Denoised, Seeded
+from palimpsest.engine.weights import SHIPPED
 
 opened = partial(open_backend, "process")
 
@@ -158,14 +159,14 @@ def test_unloading_ends_the_process(engine, events):
 
 
 def test_it_ends_with_whoever_started_it():
-    with subprocess.Popen(command(None, None, None), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command(None, SHIPPED, None), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin
         process.stdin.close()
         assert process.wait(60) == 0
 
 
 def test_what_libraries_print_does_not_stand_between_the_events():
-    loud = "import os; from palimpsest.engine import worker; worker.Engine = lambda *_: print('loud'); worker.work([])"
+    loud = "from palimpsest.engine import worker; worker.Engine = lambda *_: print('loud'); worker.work(['--model=x'])"
     told = subprocess.run(
         [sys.executable, "-c", loud], stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=60
     )
