@@ -148,6 +148,7 @@ COMMANDS = [
     Command("F&ill", "Fills of this sess&ion…", "", lambda w: w.fills.show_history(), lambda w: bool(w.fills.history)),
     Command("F&ill", "&Model", "", lambda w: w.status.model.showMenu(), listed=lambda w: w.servers.choices),
     Command("F&ill", "Mod&els…", "", lambda w: w.servers.show_models(), icon="model"),
+    Command("F&ill", "En&gine…", "", lambda w: w.servers.show_engine(), icon="model"),
     Command("F&ill", "Gi&ve the model's memory back", "", lambda w: w.fills.unload()),
 ]
 

@@ -12,7 +12,19 @@ from itertools import pairwise
 from pathlib import Path
 
 from palimpsest.app.document import DocumentError, load, save
-from palimpsest.engine import PRECISIONS, Backend, Done, Fill, Hole, Options, open_backend, sentence, to_json
+from palimpsest.engine import (
+    PRECISIONS,
+    Backend,
+    Done,
+    Fill,
+    Hole,
+    Options,
+    apart,
+    environment,
+    open_backend,
+    sentence,
+    to_json,
+)
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +95,8 @@ def backend_of(args: argparse.Namespace) -> Backend:
     """What ``add_backend_arguments`` was told, not yet loaded."""
     if args.server:
         return open_backend("remote", server=args.server, model=args.model, key=os.environ.get("PALIMPSEST_API_KEY"))
+    if environment.made():
+        return apart(args.model, args.precision)
     return open_backend(checkpoint=args.model, precision=args.precision)
 
 

@@ -10,10 +10,10 @@ import threading
 from importlib.metadata import version
 from pathlib import Path
 
-from palimpsest.app import fill, models, ocr, resume, settings
+from palimpsest.app import engines, fill, models, ocr, resume, settings
 from palimpsest.app.resume import Place
 from palimpsest.app.screen import missing
-from palimpsest.engine import Backend, EngineError, Ready, examine, open_backend, serve
+from palimpsest.engine import Backend, EngineError, Ready, apart, examine, serve
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
         parser = argparse.ArgumentParser(prog="palimpsest models", description=models.__doc__)
         models.add_arguments(parser)
         return models.run(parser.parse_args(arguments[1:]))
+    if arguments[:1] == ["engine"]:
+        parser = argparse.ArgumentParser(prog="palimpsest engine", description=engines.__doc__)
+        engines.add_arguments(parser)
+        return engines.run(parser.parse_args(arguments[1:]))
     if arguments[:1] == ["serve"]:
         parser = argparse.ArgumentParser(
             prog="palimpsest serve",
@@ -55,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="palimpsest",
         description="An editor in which a diffusion language model on your own machine rewrites text where it stands.",
-        epilog="Without a window: palimpsest fill, ocr, models, serve and doctor, each with --help",
+        epilog="Without a window: palimpsest fill, ocr, models, engine, serve and doctor, each with --help",
     )
     files = "or a folder to work on; - is the standard input"
     parser.add_argument("files", type=_place, nargs="*", metavar="FILE[:LINE[:COL]]", help=files)
@@ -127,9 +131,7 @@ def edit(args: argparse.Namespace) -> int:
 
         def opened() -> Backend:
             painted.wait()
-            return servers.opened(
-                lambda name: open_backend("process", checkpoint=args.model or name, precision=args.precision)
-            )
+            return servers.opened(lambda name: apart(args.model or name, args.precision))
 
         bridge = EngineBridge(opened)
         load_fonts()

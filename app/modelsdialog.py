@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QProcess, Qt, QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QDialog,
@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QMessageBox,
-    QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
 from shiboken6 import isValid
 
 from palimpsest.app import models
+from palimpsest.app.fetching import Fetching
 from palimpsest.app.tasks import started
 from palimpsest.engine import EngineError, Offer, came, damaged, forget, kept, offer
 
@@ -29,7 +29,6 @@ SHIPPED = "mini, shipped with Palimpsest"
 FAMOUS = "google/diffusiongemma-26B-A4B-it"
 OFFLINE = "You work offline: end that in the preferences to fetch a checkpoint."
 TICK = 500  # milliseconds between two looks at how much has come
-STEPS = 1000  # of the bar
 
 T = TypeVar("T")
 
@@ -53,16 +52,17 @@ class ModelsDialog(QDialog):
         self.wanted = QLineEdit(FAMOUS)
         self.wanted.setAccessibleName("A checkpoint's name on Hugging Face's hub")
         self.wanted.textChanged.connect(self._forget_offer)
-        self.get, self.stop = _button("&Look", self._get), _button("&Stop", self._stop)
+        self.get = _button("&Look", self._get)
         self.get.setDefault(True)
-        self.bar = QProgressBar()
-        self.bar.setAccessibleName("Fetched so far")
-        self.bar.setMaximum(STEPS)
+        self.fetching = Fetching()
+        self.fetching.done.connect(lambda: self._ended("It is here: choose it above, and press Use."))
+        self.fetching.stopped.connect(
+            lambda: self._ended("Stopped. Files that came are kept: Look and Fetch go on with the rest.")
+        )
+        self.fetching.failed.connect(self._ended)
         self.told = QLabel()
         self.told.setWordWrap(True)
         self.told.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._process = QProcess(self)
-        self._process.finished.connect(self._fetched)
         self._timer = QTimer(self)
         self._timer.setInterval(TICK)
         self._timer.timeout.connect(self._look)
@@ -71,15 +71,13 @@ class ModelsDialog(QDialog):
         rows.addLayout(_row(self.use, self.check, self.remove))
         rows.addWidget(QLabel("From Hugging Face's hub (nothing is asked there before you press Look):"))
         rows.addLayout(_row(self.wanted, self.get))
-        rows.addLayout(_row(self.bar, self.stop))
+        rows.addWidget(self.fetching)
         rows.addWidget(self.told)
         self.resize(640, 420)
-        self._set_fetching(False)
         self._list()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        self._process.finished.disconnect(self._fetched)
-        self._stop()
+        self.fetching.leave()
         super().closeEvent(event)
 
     @started
@@ -179,42 +177,24 @@ class ModelsDialog(QDialog):
 
     def _fetch(self, offered: Offer) -> None:
         """As a process of its own: that can be stopped at any moment."""
-        self._set_fetching(True)
-        program, *arguments = models.command("pull", offered.name, "--yes")
-        self._process.start(program, arguments)
+        self.get.setEnabled(False)
+        self.wanted.setEnabled(False)
+        self.fetching.begin(models.command("pull", offered.name, "--yes"))
         self._timer.start()
 
     @started
     async def _look(self) -> None:
         if self._offer:
             count = await self._away(came, self._offer.name)
-            self.bar.setValue(min(STEPS, STEPS * count // max(1, self._offer.bytes)))
+            self.fetching.show_share(count / max(1, self._offer.bytes))
 
-    def _stop(self) -> None:
-        if self._process.state() != QProcess.ProcessState.NotRunning:
-            self._process.kill()
-            self._process.waitForFinished(1000)
-
-    def _fetched(self, status: int, ended: QProcess.ExitStatus) -> None:
+    def _ended(self, how: str) -> None:
         self._timer.stop()
-        self._set_fetching(False)
+        self.get.setEnabled(True)
+        self.wanted.setEnabled(True)
         self._forget_offer()
-        if ended == QProcess.ExitStatus.CrashExit:
-            self.told.setText("Stopped. Files that came are kept: Look and Fetch go on with the rest.")
-        elif status == 0:
-            self.told.setText("It is here: choose it above, and press Use.")
-        else:
-            *_, last = self._process.readAllStandardError().toStdString().splitlines() or [""]
-            self.told.setText(last.removeprefix("palimpsest: "))
+        self.told.setText(how)
         self._list()
-
-    def _set_fetching(self, fetching: bool) -> None:
-        self.bar.setVisible(fetching)
-        self.stop.setVisible(fetching)
-        self.get.setEnabled(not fetching)
-        self.wanted.setEnabled(not fetching)
-        if fetching:
-            self.bar.setValue(0)
 
 
 def _button(text: str, do: Callable[[], object]) -> QPushButton:

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QInputDialog, QLineEdit, QMessageBox, QWidget
 
 from palimpsest.app import settings, state
 from palimpsest.app.bridge import EngineBridge
+from palimpsest.app.enginedialog import EngineDialog
 from palimpsest.app.modelsdialog import ModelsDialog
 from palimpsest.app.page import Page
 from palimpsest.app.settings import Settings
@@ -145,6 +146,7 @@ class Servers(QObject):
         for line in self.settings.servers:
             yield line + (" ✓" if server == Server.of(line) else ""), partial(self.choose, line)
         yield "Models…", self.show_models
+        yield "Engine…", self.show_engine
         yield "Servers…", partial(self.preferences_wanted.emit, "servers")
         if server:
             yield f"Try {server.host}", partial(self.test, server)
@@ -161,6 +163,12 @@ class Servers(QObject):
         """Let the user see to this machine's checkpoints."""
         dialog = ModelsDialog(self._window, checkpoint() or "", self.settings.offline)
         dialog.chosen.connect(self._use_checkpoint)
+        dialog.show()
+
+    def show_engine(self) -> None:
+        """Let the user have the model run on a GPU."""
+        dialog = EngineDialog(self._window, self.settings.offline)
+        dialog.changed.connect(self._bridge.reopen)
         dialog.show()
 
     @started

@@ -13,6 +13,7 @@ from palimpsest.app.actions import name_of
 from palimpsest.app.editor import Editor
 from palimpsest.app.icons import icon
 from palimpsest.app.page import Page
+from palimpsest.engine import environment
 
 MOST = 6  # files
 WIDTH, PADDING = 520, 8  # pixels
@@ -21,6 +22,7 @@ WAYS = {
     "File: Open": "Open a file…",
     "File: Open folder": "Open a folder…",
     "Fill: Models": "Get a larger model than mini, which came along…",
+    "Fill: Engine": "Have the model run on this machine's NVIDIA card…",
 }
 TRY = {
     "Fill: Fill in": "fills in what the text around the caret asks for",
@@ -98,6 +100,8 @@ class Start(QFrame):
             self._choose(icon("file"), path.name, _short(path.parent), partial(self.chosen.emit, path))
         self._head("Begin")
         for name, label in WAYS.items():
+            if name == "Fill: Engine" and not environment.useful():
+                continue
             way = self._actions[name]
             self._choose(way.icon(), label, self._keys(name), way.trigger)
         self._head("Or write, and try")

@@ -1,6 +1,7 @@
 """Text in, drafts out: the public face of the engine. Importing it loads no torch."""
 
-from palimpsest.engine.backend import Backend, examine, needs, open_backend, probe, sent, serve
+from palimpsest.engine import environment
+from palimpsest.engine.backend import Backend, apart, examine, needs, open_backend, probe, sent, serve
 from palimpsest.engine.engine import LOADING, Engine
 from palimpsest.engine.errors import CheckpointError, EngineError, PictureError, RequestError, ServerError, sentence
 from palimpsest.engine.hub import Kept, Offer, came, damaged, fetch, forget, kept, offer
@@ -64,8 +65,10 @@ __all__ = [
     "Unloaded",
     "Waiting",
     "Written",
+    "apart",
     "came",
     "damaged",
+    "environment",
     "examine",
     "fetch",
     "forget",

@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
+from palimpsest.engine import environment
 from palimpsest.engine.request import Denoised, Done, Fill, Loading, Progress, Reading, Ready, Seeded
 
 Tell = Callable[[Loading | None], None]
@@ -46,6 +47,11 @@ def open_backend(name: str = "local", **arguments) -> Backend:
     """The backend called ``name``, not yet loaded."""
     module, kind = _BACKENDS[name]
     return getattr(import_module(module), kind)(**arguments)
+
+
+def apart(checkpoint: str | Path | None = None, precision: str | None = None) -> Backend:
+    """The model in a process of its own, not yet loaded: in the environment that was made for it, if there is one."""
+    return open_backend("process", checkpoint=checkpoint, precision=precision, python=environment.python())
 
 
 def examine(checkpoint: str | Path | None = None) -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 import transformers
 
+from palimpsest.engine import environment
 from palimpsest.engine.device import free_memory, pick_device
 from palimpsest.engine.errors import CheckpointError
 from palimpsest.engine.kernels import operators
@@ -22,11 +23,13 @@ def examine(checkpoint: str | Path | None = None) -> dict[str, str]:
     device, dtype = pick_device()
     missing = operators.missing(device)
     sizes = ", ".join(f"{_mib(size(folder, precision))} as {precision}" for precision in PRECISIONS)
+    kind = environment.made()
     return {
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "versions": f"Python {platform.python_version()}, torch {torch.__version__}, "
         f"transformers {transformers.__version__}",
         "device": _device(device),
+        "engine": f"its own environment for {kind}" if kind else "this program's own: see palimpsest engine",
         "model": f"{folder} ({sizes})",
         "precision": _precision(folder, device, dtype),
         "kernels": f"plain torch: {missing}" if missing else "ours, in Triton",

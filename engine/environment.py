@@ -18,12 +18,12 @@ from pathlib import Path
 import platformdirs
 
 from palimpsest.engine.errors import EngineError
-from palimpsest.engine.weights import SHIPPED
 
 PYTHON = "3.11"
 PINS = Path(__file__).parent.parent / "resources" / "pins"
 ROOM = 1 << 30  # bytes of the disk that are left free
 UNPACKED = 4  # an environment and uv's copies take that many times what is fetched
+DRIVER = Path("/proc/driver/nvidia/version")
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # PyPI's builds for Linux are for CUDA
 TRIAL = """
 import sys
@@ -54,6 +54,12 @@ def begun() -> bool:
     return place().exists()
 
 
+def useful() -> bool:
+    """Has this machine a card that Palimpsest's own torch cannot use, and is nothing made for it yet?"""
+    own = getattr(sys, "frozen", False) or version("torch").endswith("+cpu")
+    return DRIVER.exists() and own and "cuda" in kinds() and not made()
+
+
 def python() -> Path | None:
     """The interpreter of the environment; None when there is none that is whole and of this version."""
     return _python() if made() else None
@@ -64,6 +70,8 @@ def make(kind: str, tell: Callable[[str], None]) -> str:
     what goes on. Raises EngineError; what was fetched is kept for the next time."""
     if kind not in kinds():
         raise EngineError(f"There is no environment for {kind} here; there is {', '.join(kinds()) or 'none'}.")
+    if made():
+        remove()  # it is to be made anew, so something is wrong with it
     _told().unlink(missing_ok=True)
     _room(kind)
     try:
@@ -164,6 +172,8 @@ def _uv(kind: str, tell: Callable[[str], None], *words: str) -> None:
 
 def _tried() -> str:
     """The engine's own word about the environment. Raises EngineError."""
+    from palimpsest.engine.weights import SHIPPED
+
     command = [_python(), "-I", "-c", TRIAL, SHIPPED]
     run = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace")
     if run.returncode:

@@ -1,7 +1,6 @@
 """The dialog of models: through a window and a hub on loopback, asked by processes of their own."""
 
 import pytest
-from PySide6.QtCore import QProcess
 from PySide6.QtWidgets import QMessageBox
 from shiboken6 import isValid
 
@@ -61,7 +60,7 @@ async def fetched(dialog):
     """Looked at and fetched."""
     await looked(dialog)
     dialog.get.click()
-    await until(lambda: not dialog.bar.isVisible())
+    await until(lambda: not dialog.fetching.isVisible())
     assert "It is here" in dialog.told.text()
 
 
@@ -81,8 +80,8 @@ def test_a_checkpoint_is_looked_at_fetched_used_and_removed(window, dialog, ther
         assert "as int4" in dialog.told.text()
         assert dialog.get.text().startswith("&Fetch")
         dialog.get.click()
-        assert dialog.bar.isVisible()
-        await until(lambda: not dialog.bar.isVisible())
+        assert dialog.fetching.isVisible()
+        await until(lambda: not dialog.fetching.isVisible())
         assert "It is here" in dialog.told.text()
         await until(lambda: dialog.list.count() == 2)
         dialog.list.setCurrentRow(1)
@@ -108,8 +107,8 @@ def test_fetching_is_stopped_and_gone_on_with(dialog, there, run):
         await looked(dialog)
         dialog.get.click()
         await until(lambda: there.sent.get("tokenizer.json") and "model.safetensors" in there.begun)
-        dialog.stop.click()
-        await until(lambda: not dialog.bar.isVisible())
+        dialog.fetching.stop.click()
+        await until(lambda: not dialog.fetching.isVisible())
         assert "Stopped" in dialog.told.text()
         await until(lambda: dialog.list.count() == 2)
         assert "not whole" in names(dialog)[1]
@@ -126,9 +125,9 @@ def test_closing_the_dialog_ends_the_fetching(dialog, there, run):
         await looked(dialog)
         dialog.get.click()
         await until(lambda: "model.safetensors" in there.begun)
-        process = dialog._process
+        process = dialog.fetching
         dialog.close()
-        assert process.state() == QProcess.ProcessState.NotRunning
+        assert not process.running
 
     run(story(), 120)
 

@@ -5,6 +5,8 @@ They run our kernels where these can run, and plain torch elsewhere.
 Shapes: T tokens, K experts of each, H hidden; ... any number of leading dimensions, R rows, C columns.
 """
 
+import os
+import shutil
 from importlib.util import find_spec
 
 import torch
@@ -26,6 +28,8 @@ def missing(device: torch.device) -> str | None:
     capability = torch.cuda.get_device_capability(device)
     if capability < OLDEST:
         return "the GPU's compute capability is {}.{}, the kernels need {}.{}".format(*capability, *OLDEST)
+    if not (os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")):
+        return "there is no C compiler, which Triton needs: install gcc"
     return None
 
 

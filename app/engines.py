@@ -1,0 +1,71 @@
+"""Tell where the model computes; make an environment in which it runs on a GPU, and remove it."""
+
+import argparse
+import sys
+
+from palimpsest.app.models import size_of
+from palimpsest.engine import EngineError, environment
+
+KIND = "what it computes on"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    does = parser.add_subparsers(dest="does", metavar="list|make|remove")
+    does.add_parser("list", help="tell what is here and what can be made; also without any word")
+    make = does.add_parser("make", help="make an environment, or what is missing of it")
+    make.add_argument("kind", choices=[*environment.kinds()], help=KIND)
+    make.add_argument("--yes", action="store_true", help="do not ask")
+    does.add_parser("remove", help="give its space back")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do as asked; errors become one sentence on standard error."""
+    try:
+        return {"make": _make, "remove": _remove}.get(args.does, _list)(args)
+    except EngineError as error:
+        print(f"palimpsest: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("palimpsest: stopped; what was fetched is kept, and the next time fetches the rest.", file=sys.stderr)
+        return 130
+
+
+def state() -> str:
+    """What is here, in a sentence."""
+    if kind := environment.made():
+        return f"The model runs in an environment made for {kind}: {environment.place()}"
+    if environment.begun():
+        return "An environment was begun, or made for another version: make it, and only what is missing is fetched."
+    return "The model runs by what Palimpsest itself brings."
+
+
+def told(kind: str, size: int) -> str:
+    """What making an environment means."""
+    return f"{kind}: {size_of(size)} are fetched from PyPI, and about four times that is taken on the disk"
+
+
+def command(*words: str) -> list[str]:
+    """What runs this command as a process of its own."""
+    here = [] if getattr(sys, "frozen", False) else ["-P", "-m", "palimpsest.app.main"]
+    return [sys.executable, *here, "engine", *words]
+
+
+def _list(_args: argparse.Namespace) -> int:
+    print(state())
+    for kind, size in environment.kinds().items():
+        print(told(kind, size))
+    return 0
+
+
+def _make(args: argparse.Namespace) -> int:
+    print(told(args.kind, environment.kinds()[args.kind]))
+    if not args.yes and input("Make it? [y/N] ").strip().lower() not in ("y", "yes"):
+        return 1
+    print(environment.make(args.kind, lambda line: print(line, flush=True)))
+    return 0
+
+
+def _remove(_args: argparse.Namespace) -> int:
+    print(f"{size_of(environment.remove())} are free again.")
+    return 0
