@@ -72,10 +72,10 @@ def make(kind: str, tell: Callable[[str], None]) -> str:
         raise EngineError(f"There is no environment for {kind} here; there is {', '.join(kinds()) or 'none'}.")
     if made():
         remove()  # it is to be made anew, so something is wrong with it
-    _told().unlink(missing_ok=True)
     _room(kind)
     try:
         place().mkdir(parents=True, exist_ok=True)
+        _told().unlink(missing_ok=True)
         _uv(kind, tell, "venv", "--allow-existing", "--python", PYTHON, str(_folder()))
         _uv(kind, tell, "pip", "sync", "--python", str(_python()), str(_pins(kind)))
         copied = shutil.ignore_patterns("__pycache__")

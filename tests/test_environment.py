@@ -25,14 +25,14 @@ FILL = Fill("def add(a, b):\n    return ", "\n", options=Options(length=4, seed=
 
 def wheel(folder, lent):
     """The only package that the pins ask for."""
-    info = "lender-1.0.dist-info"
+    info = "palimpsest_lender-1.0.dist-info"
     files = {
         "lender.pth": lent,
-        f"{info}/METADATA": "Metadata-Version: 2.1\nName: lender\nVersion: 1.0\n",
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: palimpsest-lender\nVersion: 1.0\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: us\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     files[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in (*files, f"{info}/RECORD"))
-    with zipfile.ZipFile(folder / "lender-1.0-py3-none-any.whl", "w") as packed:
+    with zipfile.ZipFile(folder / "palimpsest_lender-1.0-py3-none-any.whl", "w") as packed:
         for name, text in files.items():
             packed.writestr(name, text)
 
@@ -43,14 +43,14 @@ def place(tmp_path, monkeypatch):
     pins, wheels = tmp_path / "pins", tmp_path / "wheels"
     pins.mkdir()
     wheels.mkdir()
-    (pins / f"{sys.platform}-cpu.txt").write_text("# 2500 bytes\nlender==1.0\n")
+    (pins / f"{sys.platform}-cpu.txt").write_text("# 2500 bytes\npalimpsest-lender==1.0\n")
     wheel(wheels, sysconfig.get_path("purelib"))
     monkeypatch.setattr(environment, "PINS", pins)
     monkeypatch.setattr(environment, "PYTHON", "{}.{}".format(*sys.version_info))
     for name, value in {
         "XDG_DATA_HOME": tmp_path / "data",
         "UV_FIND_LINKS": wheels,
-        "UV_NO_INDEX": "1",
+        "UV_OFFLINE": "1",
         "UV_INDEX": "",
         "UV_PYTHON_PREFERENCE": "only-system",
         "UV_PYTHON_DOWNLOADS": "never",
@@ -64,13 +64,13 @@ def make(told=None):
     return environment.make("cpu", lines.append)
 
 
-def test_it_is_made_used_and_removed(backend):
+def test_it_is_made_used_and_removed(backend, place):
     assert (environment.kinds(), environment.made(), environment.begun()) == ({"cpu": 2500}, "", False)
     told = []
     assert "the CPU" in make(told)
     assert any("lender" in line for line in told)
     assert environment.made() == "cpu"
-    assert environment.python().is_relative_to(environment.place())
+    assert (environment.python() or place).is_relative_to(environment.place())
     assert examine()["engine"] == "its own environment for cpu"
     with closing(apart()) as there:
         assert there.load().model == "mini"
@@ -91,7 +91,7 @@ def test_the_command_fills_by_it_too(place, capsys):
 
 
 def test_it_is_gone_on_with_after_it_was_stopped():
-    def stop(line):
+    def stop(_line):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -144,10 +144,10 @@ def test_one_of_another_version_is_not_used_until_it_is_made_again(monkeypatch):
 
 def test_a_damaged_one_is_made_anew():
     make()
-    python = environment.python()
-    (python.parent.parent / "pyvenv.cfg").write_text("damaged")
+    settings = environment.place() / "environment" / "pyvenv.cfg"
+    settings.write_text("damaged")
     make()
-    assert "damaged" not in (python.parent.parent / "pyvenv.cfg").read_text()
+    assert "damaged" not in settings.read_text()
 
 
 def test_it_is_useful_where_there_is_a_card_that_torch_cannot_use(place, monkeypatch):
@@ -221,7 +221,7 @@ def opened(window):
 def test_the_dialog_makes_it_and_removes_it(window, dialog, run, monkeypatch):
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
     loaded = []
-    window.bridge.loaded.connect(loaded.append)
+    window.servers._bridge.loaded.connect(loaded.append)
 
     async def story():
         assert not dialog.remove.isEnabled()
