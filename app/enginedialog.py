@@ -14,9 +14,9 @@ from palimpsest.app.tasks import started
 from palimpsest.engine import environment
 
 ABOUT = (
-    "As it is packaged, Palimpsest computes on the CPU. For an NVIDIA card it needs a Python environment of its own, with a build "
-    "of PyTorch for the card: it is made beside the program, used from then on, and removed as a whole. The kernels "
-    "also need a C compiler."
+    "As it is packaged, Palimpsest computes on the CPU. For an NVIDIA card it needs a Python environment of its own, "
+    "with a build of PyTorch for the card: it is made beside the program, used from then on, and removed as a whole. "
+    "The kernels also need a C compiler."
 )
 OFFLINE = "You work offline: end that in the preferences to fetch anything."
 
