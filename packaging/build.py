@@ -79,6 +79,8 @@ def deb(folder: Path) -> Path:
     (tree / "DEBIAN").mkdir()
     control = (HERE / "debian" / "control").read_text().format(version=VERSION, size=size)
     (tree / "DEBIAN" / "control").write_text(control)
+    shutil.copy(HERE / "debian" / "postrm", tree / "DEBIAN")
+    (tree / "DEBIAN" / "postrm").chmod(0o755)
     DIST.mkdir(exist_ok=True)
     run("dpkg-deb", "--root-owner-group", "-Zxz", "-z6", "--threads-max=2", "--build", tree, PACKAGE)
     return PACKAGE

@@ -9,6 +9,14 @@ if [ "${1:-}" = "--remove" ]; then
         "$prefix/share/metainfo/palimpsest.metainfo.xml" "$prefix/share/man/man1/palimpsest.1.gz" \
         "$prefix/share/icons/hicolor/scalable/apps/palimpsest.svg"
     echo "Palimpsest is removed from $prefix."
+    engine="${XDG_DATA_HOME:-$HOME/.local/share}/palimpsest/engine"
+    if [ -d "$engine" ]; then
+        answer=n
+        [ ! -t 0 ] || { printf "Remove also the environment made for the engine, %s? [y/N] " "$engine"; read -r answer; }
+        case "$answer" in [yY]*) rm -rf "$engine" ;; *) echo "$engine stays." ;; esac
+    fi
+    models="${HF_HOME:-$HOME/.cache/huggingface}/hub"
+    [ ! -d "$models" ] || echo "Checkpoints that were fetched stay in $models, which other programs use too."
     exit 0
 fi
 mkdir -p "$prefix/bin"
