@@ -33,7 +33,7 @@ def test_the_newest_release_is_this_version():
 
 def test_the_manual_knows_all_that_can_be_run():
     manual = (DEBIAN / "palimpsest.1").read_text().replace("\\-", "-")
-    for word in ("fill", "ocr", "models", "serve", "doctor", "--wait", "--model", "--version"):
+    for word in ("fill", "ocr", "models", "engine", "serve", "doctor", "--wait", "--model", "--version"):
         assert word in manual
 
 
@@ -53,6 +53,7 @@ def test_the_script_for_people_without_root_installs_and_removes(tmp_path):
 
     def run(*arguments):
         environment = os.environ | {"PREFIX": str(prefix), "HOME": str(tmp_path)}
+        environment |= {"XDG_DATA_HOME": str(tmp_path / "data"), "HF_HOME": str(tmp_path / "hub")}
         return subprocess.run(["sh", script, *arguments], env=environment, capture_output=True, text=True, check=True)
 
     for _ in range(2):  # over an older one too
@@ -60,5 +61,12 @@ def test_the_script_for_people_without_root_installs_and_removes(tmp_path):
         assert subprocess.check_output(prefix / "bin" / "palimpsest", text=True) == "it runs\n"
     assert f'Exec="{prefix}/bin/palimpsest" %F' in (prefix / "share/applications/palimpsest.desktop").read_text()
     (prefix / "share" / "mine").write_text("of the user")
-    assert "is removed" in run("--remove").stdout
+    engine, checkpoints = tmp_path / "data" / "palimpsest" / "engine", tmp_path / "hub" / "hub"
+    engine.mkdir(parents=True)
+    checkpoints.mkdir(parents=True)
+    told = run("--remove").stdout
+    assert "is removed" in told
+    assert f"{engine} stays" in told, "nobody is there to be asked"
+    assert f"stay in {checkpoints}" in told
+    assert engine.exists()
     assert [file for file in prefix.rglob("*") if not file.is_dir()] == [prefix / "share" / "mine"]
