@@ -20,7 +20,6 @@ from palimpsest.app.settings import Settings
 from palimpsest.app.span import Span
 from palimpsest.app.statusbar import StatusBar
 from palimpsest.app.thumbnail import Thumbnail
-from palimpsest.app.utf16 import whole
 from palimpsest.engine import Event, Failed, Fill, Options
 
 STRONGER = 0.25  # of the text, by which a change is made bigger or smaller at a time
@@ -96,7 +95,7 @@ class Fills(QObject):
         editor = self._front().editor
         spans = self._holes(editor)
         before, after = around(editor.document(), spans)
-        return Fill(before, after, whole(stretch(editor.document(), spans[0].start, spans[0].end)))
+        return Fill(before, after, stretch(editor.document(), spans[0].start, spans[0].end))
 
     def go_on(self) -> None:
         """Write on at the caret because the user has paused there."""

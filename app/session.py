@@ -17,7 +17,7 @@ from palimpsest.app.drafts import DraftLayer
 from palimpsest.app.hunks import Hunk, Range, hunks, next_word, with_hunks
 from palimpsest.app.patch import Shown
 from palimpsest.app.span import Span, stretch
-from palimpsest.app.utf16 import units, whole
+from palimpsest.app.utf16 import units
 from palimpsest.engine import (
     Done,
     Draft,
@@ -55,7 +55,7 @@ def around(document: QTextDocument, spans: Sequence[Span]) -> tuple[str, str]:
     begin = document.findBlock(max(0, start - REACH)).position()
     end_block = document.findBlock(min(last, stop + REACH))
     end = min(last, end_block.position() + end_block.length() - 1)
-    return whole(stretch(document, begin, start)), whole(stretch(document, stop, max(stop, end)))
+    return stretch(document, begin, start), stretch(document, stop, max(stop, end))
 
 
 class FillSession:
@@ -305,8 +305,7 @@ class FillSession:
 
     def _fill(self, selections: Sequence[str], options: Options | None = None, without: tuple[str, ...] = ()) -> Fill:
         before, after = around(self._document, self.spans)
-        gaps = [whole(stretch(self._document, one.end, other.start)) for one, other in pairwise(self.spans)]
-        selections = [*map(whole, selections)]
+        gaps = [stretch(self._document, one.end, other.start) for one, other in pairwise(self.spans)]
         options = options or self._options
         if options.seed is not None:
             options = replace(options, seed=options.seed + len(self.answers))

@@ -6,11 +6,6 @@ def units(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def whole(text: str) -> str:
-    """``text`` with U+FFFD for halves of characters, which nobody but Qt can hold; as many units."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
 def cut(text: str, start: int, end: int | None) -> str:
     """``text[start:end]`` by UTF-16 units."""
     if text.isascii():

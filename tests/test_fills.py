@@ -104,20 +104,6 @@ def test_several_answers_are_asked_for_at_once(words, run):
     run(story())
 
 
-def test_halves_of_characters_are_no_obstacle(words, run):
-    words.editor.put("\ud83d before half \ude00 after \ud83d\n")
-    select(words, 9, 15)
-
-    async def story():
-        words.fills.fill_in()
-        await until(lambda: words.fills.drafted)
-        words.fills.keep()
-
-    run(story())
-    assert words.editor.text().startswith("\ud83d before")
-    assert words.editor.text().endswith("after \ud83d\n")
-
-
 def test_a_failure_is_told_above_the_text(qtbot, run, tmp_path):
     bridge = EngineBridge(lambda: open_backend(checkpoint=tmp_path))
     window = Window(bridge)
