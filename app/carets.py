@@ -97,12 +97,15 @@ class Carets:
         """Let Qt's caret stand at each place in turn for ``do``; one undo step."""
         editor, places = self._editor, [*self.others, self._editor.textCursor()]
         step = QTextCursor(editor.document())
+        layout = editor.drafts.layout
         step.beginEditBlock()
+        layout.editing = True
         self.others = []
         for cursor in places:
             editor.setTextCursor(cursor)
             do()
             self.others.append(editor.textCursor())
+        layout.editing = False
         step.endEditBlock()
         editor.setTextCursor(self.others.pop())
         self._part()

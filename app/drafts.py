@@ -24,6 +24,7 @@ class DraftLayout(QPlainTextDocumentLayout):
         super().__init__(document)
         self.more: dict[int, float] = {}  # the room below a block's own lines, by the block's number
         self.least_width = 0.0
+        self.editing = False  # keys are pressed inside of an edit: Qt tells of no change before its end
         self._behind = -1  # where what an edit added ends, and what it removed was
         document.contentsChange.connect(self._edited)
 
@@ -32,6 +33,8 @@ class DraftLayout(QPlainTextDocumentLayout):
         return QSizeF(max(size.width(), self.least_width), size.height())
 
     def blockBoundingRect(self, block: QTextBlock) -> QRectF:
+        if self.editing and not _fresh(block):
+            block.clearLayout()
         rect = super().blockBoundingRect(block)
         if block.textDirection() == Qt.LayoutDirection.RightToLeft:
             _align(block.layout())
@@ -58,6 +61,15 @@ class DraftLayout(QPlainTextDocumentLayout):
         self.update.emit()
 
 
+def _fresh(block: QTextBlock) -> bool:
+    """Do the block's rows hold its text as it is? Qt shows a caret by rows that do not, and crashes."""
+    layout = block.layout()
+    if not layout.lineCount():
+        return True
+    last = layout.lineAt(layout.lineCount() - 1)
+    return last.textStart() + last.textLength() == block.length() - 1
+
+
 def _align(layout: QTextLayout) -> None:
     """Let lines that are read from the right begin there, if they are as wide as the window; Qt does not."""
     option = layout.textOption()
@@ -71,7 +83,7 @@ class DraftLayer:
     """Paints the drafts of one fill into an editor whose document has a DraftLayout."""
 
     def __init__(self, editor: QPlainTextEdit, layout: DraftLayout):
-        self._editor, self._layout = editor, layout
+        self._editor, self.layout = editor, layout
         self._holes: list[Shown] = []
         self._progress: float | None = None
         self._patches: list[Patch] = []
@@ -91,13 +103,13 @@ class DraftLayer:
     def laid_out_anew(self) -> None:
         """Other lines than before are hidden."""
         self.refresh()
-        self._layout.changed()
+        self.layout.changed()
 
     def show(self, holes: Sequence[Shown], progress: float | None = None) -> None:
         """Show each draft in place of its span; ``progress``, from 0 to 1, is that of a fill that goes on: while it
         does, lines that have moved down stay there."""
         if self._progress is None or len(holes) != len(self._holes):
-            self._layout.more = {}
+            self.layout.more = {}
         self._holes, self._progress = list(holes), progress
         self.refresh()
 
@@ -105,8 +117,8 @@ class DraftLayer:
         """Show the document as it is."""
         self._holes, self._patches, self._taken, self._peeking = [], [], ([], {}, 0.0), False
         self._progress = None
-        self._layout.more, self._layout.least_width = {}, 0.0
-        self._layout.changed()
+        self.layout.more, self.layout.least_width = {}, 0.0
+        self.layout.changed()
 
     def peek(self, peeking: bool) -> None:
         """Show what stands in the document, where the drafts are, or the drafts again."""
@@ -120,23 +132,23 @@ class DraftLayer:
             return
         self._patches = [Patch(self._editor, blocks, holes) for blocks, holes in self._groups()]
         margin = self._editor.document().documentMargin()
-        self._layout.least_width = max(patch.width for patch in self._patches) + 2 * margin
-        before, more = self._layout.more if self._progress is not None else {}, {}
+        self.layout.least_width = max(patch.width for patch in self._patches) + 2 * margin
+        before, more = self.layout.more if self._progress is not None else {}, {}
         for patch in self._patches:
-            own = sum(map(self._layout.own_height, patch.blocks))
+            own = sum(map(self.layout.own_height, patch.blocks))
             last = next(
                 (block for block in reversed(patch.blocks) if block.isVisible()), patch.blocks[-1]
             ).blockNumber()
             more[last] = max(0.0, patch.height - own, before.get(last, 0.0))
-        self._layout.more = more
+        self.layout.more = more
         lines = [[block.blockNumber() for block in patch.blocks] for patch in self._patches]
-        before, self._taken = self._taken, (lines, more, self._layout.documentSize().width())
+        before, self._taken = self._taken, (lines, more, self.layout.documentSize().width())
         if self._taken != before:
-            self._layout.changed()
+            self.layout.changed()
             return
         for patch in self._patches:
             for block in patch.blocks:
-                self._layout.updateBlock.emit(block)
+                self.layout.updateBlock.emit(block)
 
     def paint(self, painter: QPainter) -> None:
         """Paint over the holes' lines; called after the editor has painted its own."""
@@ -145,7 +157,7 @@ class DraftLayer:
         palette, view = self._editor.palette(), self._editor.viewport().rect()
         for patch in self._patches:
             top = self._top(patch.blocks[0])
-            height = sum(self._layout.blockBoundingRect(block).height() for block in patch.blocks)
+            height = sum(self.layout.blockBoundingRect(block).height() for block in patch.blocks)
             if top > view.bottom() or top + height < view.top():
                 continue
             ground = QRectF(view.left(), top, view.width(), height)
@@ -192,7 +204,7 @@ class DraftLayer:
         top = self._editor.blockBoundingGeometry(visible).translated(self._editor.contentOffset()).top()
         while visible != block:
             visible = visible.previous()
-            top -= self._layout.blockBoundingRect(visible).height()
+            top -= self.layout.blockBoundingRect(visible).height()
         return top
 
     def _groups(self) -> list[tuple[list[QTextBlock], list[tuple[int, Shown]]]]:

@@ -36,7 +36,8 @@ class Margin(QWidget):
     def fit(self) -> None:
         """Take the room that the numbers need."""
         width = 0 if self.isHidden() else self.sizeHint().width()
-        self._editor.setViewportMargins(width, 0, 0, 0)
+        if width != self._editor.viewportMargins().left():  # Qt lays its scroll bars out anew, and so comes here again
+            self._editor.setViewportMargins(width, 0, 0, 0)
         inside = self._editor.contentsRect()
         self.setGeometry(QRect(inside.left(), inside.top(), width, inside.height()))
 
