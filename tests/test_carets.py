@@ -179,3 +179,15 @@ def test_a_column_leaves_out_what_is_folded(editor):
         press(editor, Qt.Key.Key_Down, COLUMN)
     assert [caret.blockNumber() for caret in editor.carets.all] == [0, 3]
     assert not editor.document().findBlockByNumber(1).isVisible()
+
+
+def test_lines_that_become_one_at_a_caret_are_laid_out_before_the_next(editor):
+    # Qt asked the old row, which ends before the caret, where the caret stands, and crashed.
+    editor.put("a\n b" + "\n" * 30)
+    editor.moveCursor(QTextCursor.MoveOperation.End)
+    other = QTextCursor(editor.document())
+    other.setPosition(2)
+    editor.carets.add(other)
+    press(editor, Qt.Key.Key_Backspace)
+    assert editor.text() == "a b" + "\n" * 29
+    assert not editor.drafts.layout.editing

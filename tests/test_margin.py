@@ -60,3 +60,14 @@ def test_the_caret_s_line_is_marked_and_the_text_is_not_changed(editor):
     editor.moveCursor(QTextCursor.MoveOperation.EndOfLine)
     assert len(editor.extraSelections()) == 3
     assert not editor.document().isModified()
+
+
+def test_scroll_bars_are_not_laid_out_anew_when_the_window_is_resized(editor, monkeypatch):
+    # Where one bar made the other needless, the two took turns without end.
+    editor.put("x\n" * 20)
+    set_anew = []
+    monkeypatch.setattr(editor, "setViewportMargins", lambda *margins: set_anew.append(margins))
+    editor.resize(500, 200)
+    assert not set_anew
+    editor.insertPlainText("\n" * 20_000)
+    assert set_anew, "more digits"
