@@ -90,6 +90,16 @@ def make(kind: str, tell: Callable[[str], None]) -> str:
     return found
 
 
+def outside() -> dict[str, str]:
+    """The variables for programs that are not of the bundle: its libraries are not theirs."""
+    variables = dict(os.environ)
+    if getattr(sys, "frozen", False):
+        variables.pop("LD_LIBRARY_PATH", None)
+        if before := variables.pop("LD_LIBRARY_PATH_ORIG", None):
+            variables["LD_LIBRARY_PATH"] = before
+    return variables
+
+
 def remove() -> int:
     """Remove the environment with all that was fetched for it, and return how many bytes that gave back."""
     sizes = {(told := file.lstat()).st_ino: told.st_size for file in place().rglob("*")}  # one file has several names
@@ -153,7 +163,7 @@ def _uv(kind: str, tell: Callable[[str], None], *words: str) -> None:
     wanted = {"UV_PYTHON_PREFERENCE": "only-managed"}  # Triton needs its headers, which the system's may lack
     if kind == "cpu":
         wanted["UV_INDEX"] = CPU_INDEX
-    command, last, environment = [find_uv_bin(), *words, "--no-config"], "", wanted | os.environ | folders
+    command, last, environment = [find_uv_bin(), *words, "--no-config"], "", wanted | outside() | folders
     with subprocess.Popen(
         command, env=environment, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace"
     ) as process:
@@ -175,7 +185,7 @@ def _tried() -> str:
     from palimpsest.engine.weights import SHIPPED
 
     command = [_python(), "-I", "-c", TRIAL, SHIPPED]
-    run = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace")
+    run = subprocess.run(command, env=outside(), capture_output=True, text=True, encoding="utf-8", errors="replace")
     if run.returncode:
         *_, last = run.stderr.strip().splitlines() or ["it says nothing"]
         raise EngineError(f"The engine does not run in its environment ({last}): remove it and make it anew.")

@@ -13,6 +13,7 @@ from typing import IO
 
 import msgspec
 
+from palimpsest.engine import environment
 from palimpsest.engine.backend import Tell
 from palimpsest.engine.engine import LOADING
 from palimpsest.engine.errors import EngineError, LostError
@@ -46,6 +47,7 @@ class ProcessBackend:
     def __init__(
         self, checkpoint: str | Path | None = None, precision: str | None = None, python: str | Path | None = None
     ):
+        self._variables = environment.outside() if python else None
         self._command = command(python, checkpoint or SHIPPED, precision)
         self._process: subprocess.Popen[bytes] | None = None
         self._events: queue.SimpleQueue[tuple[int, Event] | None] = queue.SimpleQueue()
@@ -55,7 +57,7 @@ class ProcessBackend:
         flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
         try:
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, creationflags=flags
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self._variables, creationflags=flags
             )
         except OSError as error:
             raise EngineError(f"The model's process cannot be started: {error}.") from error

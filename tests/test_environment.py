@@ -161,6 +161,15 @@ def test_it_is_useful_where_there_is_a_card_that_torch_cannot_use(place, monkeyp
     assert not environment.useful(), "this torch can use it"
 
 
+def test_the_libraries_of_a_bundle_are_its_own(monkeypatch):
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/bundle")
+    assert environment.outside()["LD_LIBRARY_PATH"] == "/bundle", "this is none"
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert "LD_LIBRARY_PATH" not in environment.outside()
+    monkeypatch.setenv("LD_LIBRARY_PATH_ORIG", "/mine")
+    assert environment.outside()["LD_LIBRARY_PATH"] == "/mine"
+
+
 def test_the_command_tells_asks_makes_and_removes(capsys, monkeypatch):
     assert main(["engine"]) == 0
     assert "what Palimpsest itself brings" in capsys.readouterr().out
