@@ -1,8 +1,8 @@
-"""Builds what people install: ``python packaging/build.py deb`` (or ``run``, for people without root).
+"""Builds what people install: ``python packaging/build.py deb`` (``run`` for people without root, ``windows``).
 
 Needs Debian 12 or later with dpkg-deb, binutils and xz-utils; the rest it fetches into ``build/``. What was built lies
 in ``dist/``. ``try`` installs the package that lies there in minimal Debian trees, fills a text and removes it again;
-that needs root and mmdebstrap.
+that needs root and mmdebstrap. ``try-windows`` does so with the installer for Windows, as far as Wine goes.
 """
 
 import argparse
@@ -15,10 +15,13 @@ import tomllib
 import venv
 from pathlib import Path
 
+import windows
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 BUILD, DIST = ROOT / "build", ROOT / "dist"
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+SETUP = DIST / f"palimpsest-{VERSION}-setup.exe"
 PACKAGE = DIST / f"palimpsest_{VERSION}_amd64.deb"
 SUITES = ("bookworm", "trixie")
 PLACE = ("--at", "2:12", "--seed", "1")  # of a hole to be filled
@@ -30,13 +33,16 @@ SOURCES = ("experts.py", "linear.py", "sampler.py")  # of kernels: Triton reads 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("target", choices=[*TARGETS, "try"])
+    parser.add_argument("target", choices=[*TARGETS, "try", "try-windows"])
     target = parser.parse_args().target
     if target == "try":
         for suite in SUITES:
             tried(suite)
         return 0
-    made = TARGETS[target](bundle())
+    if target == "try-windows":
+        windows.tried(SETUP, BUILD, VERSION)
+        return 0
+    made = TARGETS[target]()
     print(f"{made.relative_to(ROOT)}: {made.stat().st_size / 1e6:.0f} MB")
     return 0
 
@@ -67,9 +73,9 @@ def check(folder: Path) -> None:
         raise SystemExit("\n".join(wrong))
 
 
-def deb(folder: Path) -> Path:
+def deb() -> Path:
     """A package for Debian 12 and later."""
-    tree = BUILD / "deb"
+    folder, tree = bundle(), BUILD / "deb"
     shutil.rmtree(tree, ignore_errors=True)
     shutil.copytree(folder, tree / "usr" / "lib" / "palimpsest", symlinks=True)
     share(tree / "usr")
@@ -145,9 +151,9 @@ def packed(file: Path, place: Path) -> None:
     place.write_bytes(gzip.compress(file.read_bytes(), mtime=0))
 
 
-def without_root(folder: Path) -> Path:
+def without_root() -> Path:
     """A script that unpacks itself into ``~/.local``."""
-    tree = BUILD / "run"
+    folder, tree = bundle(), BUILD / "run"
     shutil.rmtree(tree, ignore_errors=True)
     shutil.copytree(folder, tree / "lib" / "palimpsest", symlinks=True)
     share(tree)
@@ -167,7 +173,7 @@ def run(*command: object) -> None:
     subprocess.run([str(part) for part in command], check=True, env=os.environ | {"XZ_DEFAULTS": "--threads=2"})
 
 
-TARGETS = {"deb": deb, "run": without_root}
+TARGETS = {"deb": deb, "run": without_root, "windows": lambda: windows.installer(SETUP, BUILD, VERSION)}
 
 if __name__ == "__main__":
     sys.exit(main())

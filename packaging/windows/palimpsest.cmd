@@ -1,0 +1,1 @@
+@"%~dp0python.exe" -P -m palimpsest.app.main %*
