@@ -231,3 +231,19 @@ def test_sleeping_changes_nothing():
 def told(lines):
     """What a fill printed, but for how long it took."""
     return [line.partition('"seconds"')[0] for line in lines.splitlines()]
+
+
+@pytest.mark.parametrize("moment", ["forming", "finished"])
+def test_another_model_leaves_what_was_drafted_to_be_kept(window, run, moment):
+    async def story():
+        await drafted(window, moment)
+        window.servers.choose("")  # opened anew
+        await until(lambda: window.fills.drafted)
+        shown = window.editor.drafts.shown
+        window.fills.keep()
+        assert window.editor.text() == TEXT[: HOLE.start] + shown + TEXT[HOLE.stop :]
+        ask(window)
+        await until(lambda: window.fills.drafted)
+        window.fills.drop()
+
+    run(story())
