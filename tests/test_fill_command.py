@@ -47,7 +47,7 @@ def test_packed_weights_fill_too(file, capsys, precision):
 def test_the_doctor_tells_what_is_used(capsys):
     assert main(["doctor"]) == 0
     told = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert set(told) == {"system", "versions", "device", "model", "precision", "kernels"}
+    assert set(told) == {"system", "versions", "device", "engine", "model", "precision", "kernels"}
     assert "resources/mini" in told["model"].replace("\\", "/")
     assert torch.cuda.is_available() or "float32" in told["precision"]
 
