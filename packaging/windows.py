@@ -72,9 +72,11 @@ def tried(made: Path, build: Path, version: str) -> None:
 
     wine("wineboot", "--init")
     wine(made, "/S")
-    (place,) = (home / "prefix" / "drive_c" / "users").glob("*/AppData/Local/Programs/Palimpsest")
+    disk = home / "prefix" / "drive_c"
+    (place,) = disk.glob("users/*/AppData/Local/Programs/Palimpsest")
     told = wine(place / "python.exe", "-P", "-m", "palimpsest.app.main", "--version").strip()
-    wine(place / "uninstall.exe", "/S", f"_?={place}")
+    inside = "\\".join(["C:", *place.relative_to(disk).parts])
+    wine(place / "uninstall.exe", "/S", f"_?={inside}")  # it waits then, and leaves itself
     left = [file for file in place.rglob("*") if file.name != "uninstall.exe"]
     if told != f"Palimpsest {version}" or left:
         raise SystemExit(f"Wine: it told {told!r}, left is {left}")

@@ -70,3 +70,16 @@ def test_the_script_for_people_without_root_installs_and_removes(tmp_path):
     assert f"stay in {checkpoints}" in told
     assert engine.exists()
     assert [file for file in prefix.rglob("*") if not file.is_dir()] == [prefix / "share" / "mine"]
+
+
+def test_the_installer_for_windows_runs_what_the_command_does_and_leaves_nothing():
+    windows = ROOT / "packaging" / "windows"
+    script = (windows / "setup.nsi").read_text()
+    entry = "-P -m palimpsest.app.main"
+    assert entry in script
+    assert entry in (windows / "palimpsest.cmd").read_text()
+    made, removed = script.split('Section "Uninstall"')
+    assert "HKLM" not in script, "it is for one user"
+    assert "RequestExecutionLevel user" in made
+    for what in ("$SMPROGRAMS\\Palimpsest.lnk", '"$INSTDIR"', "${KEY}"):
+        assert what in removed

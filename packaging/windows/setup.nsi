@@ -1,5 +1,5 @@
 ; Installs for one user, who need not be an administrator. /S says nothing and asks nothing.
-Unicode true
+Target amd64-unicode
 Name "Palimpsest"
 OutFile "${MADE}"
 InstallDir "$LOCALAPPDATA\Programs\Palimpsest"
