@@ -37,7 +37,7 @@ class EngineDialog(QDialog):
         self.remove.clicked.connect(lambda: self._remove())
         self.fetching = Fetching()
         self.fetching.said.connect(self.told.setText)
-        self.fetching.done.connect(self._made)
+        self.fetching.done.connect(lambda: self._ended(self.told.text()))
         self.fetching.stopped.connect(lambda: self._ended("Stopped. What was fetched is kept for the next time."))
         self.fetching.failed.connect(self._ended)
         rows, buttons = QVBoxLayout(self), QHBoxLayout()
@@ -74,12 +74,9 @@ class EngineDialog(QDialog):
         self.fetching.begin(engines.command("make", kind, "--yes"))
         self._show()
 
-    def _made(self) -> None:
-        self.changed.emit()
-        self._show()
-
-    def _ended(self, why: str) -> None:
-        self.told.setText(why)
+    def _ended(self, how: str) -> None:
+        self.changed.emit()  # also when it was not made: a whole one goes before it is made anew
+        self.told.setText(how)
         self._show()
 
     @started
@@ -88,7 +85,6 @@ class EngineDialog(QDialog):
         if QMessageBox.question(self, "Engine", question) != QMessageBox.StandardButton.Yes:
             return
         freed = await asyncio.to_thread(environment.remove)
-        self.changed.emit()
         if isValid(self):
             self._ended(f"{size_of(freed)} are free again.")
 
