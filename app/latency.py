@@ -73,10 +73,10 @@ async def measure(window: Window, keys: int, filling: bool, line: int = CARET) -
 
 async def first_drafts(window: Window, count: int) -> list[float]:
     """Seconds from the shortcut at the end of a line until its first draft is painted, the text before it read already,
-    as while one chooses."""
+    as while one chooses. That at the first of the places, for which all before it is read, does not count."""
     times = []
     paints = Paints(window.editor.viewport())
-    for line in range(CARET - count, CARET):
+    for line in range(CARET - count - 1, CARET):
         place(window, line)
         window.fills.warm()
         await asyncio.sleep(SETTLED)
@@ -87,7 +87,7 @@ async def first_drafts(window: Window, count: int) -> list[float]:
         times.append(time.perf_counter() - began)
         window.fills.drop()
     paints.deleteLater()
-    return times
+    return times[1:]
 
 
 def place(window: Window, line: int) -> None:
