@@ -7,7 +7,7 @@ from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QMessageBox, QPushButton, QVBoxLayout, QWidget
 from shiboken6 import isValid
 
-from palimpsest.app import engines
+from palimpsest.app import command, engines
 from palimpsest.app.fetching import Fetching
 from palimpsest.app.models import size_of
 from palimpsest.app.tasks import started
@@ -71,7 +71,7 @@ class EngineDialog(QDialog):
         if self._offline:
             self.told.setText(OFFLINE)
             return
-        self.fetching.begin(engines.command("make", kind, "--yes"))
+        self.fetching.begin(command.itself("engine", "make", kind, "--yes"))
         self._show()
 
     def _ended(self, how: str) -> None:

@@ -1,10 +1,10 @@
 """Tell where the model computes; make an environment in which it runs on a GPU, and remove it."""
 
 import argparse
-import sys
 
+from palimpsest.app.command import carried_out
 from palimpsest.app.models import size_of
-from palimpsest.engine import EngineError, environment
+from palimpsest.engine import environment
 
 KIND = "what it computes on"
 
@@ -21,14 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do as asked; errors become one sentence on standard error."""
-    try:
-        return {"make": _make, "remove": _remove}.get(args.does, _list)(args)
-    except EngineError as error:
-        print(f"palimpsest: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("palimpsest: stopped; what was fetched is kept, and the next time fetches the rest.", file=sys.stderr)
-        return 130
+    do = {"make": _make, "remove": _remove}.get(args.does, _list)
+    return carried_out(lambda: do(args), "what was fetched is kept, and the next time fetches the rest.")
 
 
 def state() -> str:
@@ -43,12 +37,6 @@ def state() -> str:
 def told(kind: str, size: int) -> str:
     """What making an environment means."""
     return f"{kind}: {size_of(size)} are fetched from PyPI, and about four times that is taken on the disk"
-
-
-def command(*words: str) -> list[str]:
-    """What runs this command as a process of its own."""
-    here = [] if getattr(sys, "frozen", False) else ["-P", "-m", "palimpsest.app.main"]
-    return [sys.executable, *here, "engine", *words]
 
 
 def _list(_args: argparse.Namespace) -> int:

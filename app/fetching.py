@@ -1,5 +1,7 @@
 """A process of ours that fetches something, a bar while it does, and a button that ends it."""
 
+from contextlib import suppress
+
 from PySide6.QtCore import QProcess, Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 
@@ -33,7 +35,7 @@ class Fetching(QWidget):
     @property
     def running(self) -> bool:
         """Is something fetched?"""
-        return self._process.state() != QProcess.ProcessState.NotRunning
+        return not self.isHidden()
 
     def begin(self, command: list[str]) -> None:
         """Run what fetches."""
@@ -50,9 +52,10 @@ class Fetching(QWidget):
         """End the process, with those it started."""
         import psutil  # a window begins without it
 
-        if self.running:
-            for child in psutil.Process(self._process.processId()).children(recursive=True):
-                child.kill()
+        if self._process.state() != QProcess.ProcessState.NotRunning:
+            with suppress(psutil.NoSuchProcess):  # it is about to start, or one of them has just ended
+                for child in psutil.Process(self._process.processId()).children(recursive=True):
+                    child.kill()
             self._process.kill()
             self._process.waitForFinished(PATIENCE)
 

@@ -1,9 +1,9 @@
 """Tell which checkpoints are here; fetch them from Hugging Face's hub, see whether they are intact, and remove them."""
 
 import argparse
-import sys
 
-from palimpsest.engine import EngineError, Kept, Offer, damaged, fetch, forget, kept, needs, offer
+from palimpsest.app.command import carried_out
+from palimpsest.engine import Kept, Offer, damaged, fetch, forget, kept, needs, offer
 
 NAME = "a checkpoint's name on the hub, such as google/diffusiongemma-26B-A4B-it"
 
@@ -21,14 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do as asked; errors become one sentence on standard error."""
-    try:
-        return {"pull": _pull, "verify": _verify, "remove": _remove}.get(args.does, _list)(args)
-    except EngineError as error:
-        print(f"palimpsest: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("palimpsest: stopped; files that came are kept, and the next pull fetches the rest.", file=sys.stderr)
-        return 130
+    do = {"pull": _pull, "verify": _verify, "remove": _remove}.get(args.does, _list)
+    return carried_out(lambda: do(args), "files that came are kept, and the next pull fetches the rest.")
 
 
 def _list(_args: argparse.Namespace) -> int:
@@ -75,12 +69,6 @@ def _verify(args: argparse.Namespace) -> int:
 def _remove(args: argparse.Namespace) -> int:
     print(f"{size_of(forget(args.name))} are free again.")
     return 0
-
-
-def command(*words: str) -> list[str]:
-    """What runs this command as a process of its own."""
-    here = [] if getattr(sys, "frozen", False) else ["-P", "-m", "palimpsest.app.main"]
-    return [sys.executable, *here, "models", *words]
 
 
 def size_of(count: int) -> str:

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 from shiboken6 import isValid
 
-from palimpsest.app import models
+from palimpsest.app import command, models
 from palimpsest.app.fetching import Fetching
 from palimpsest.app.tasks import started
 from palimpsest.engine import EngineError, Offer, came, damaged, forget, kept, offer
@@ -179,7 +179,7 @@ class ModelsDialog(QDialog):
         """As a process of its own: that can be stopped at any moment."""
         self.get.setEnabled(False)
         self.wanted.setEnabled(False)
-        self.fetching.begin(models.command("pull", offered.name, "--yes"))
+        self.fetching.begin(command.itself("models", "pull", offered.name, "--yes"))
         self._timer.start()
 
     @started

@@ -56,8 +56,10 @@ def begun() -> bool:
 
 def useful() -> bool:
     """Has this machine a card that Palimpsest's own torch cannot use, and is nothing made for it yet?"""
+    if not DRIVER.exists():
+        return False  # most machines, at every start
     own = getattr(sys, "frozen", False) or version("torch").endswith("+cpu")
-    return DRIVER.exists() and own and "cuda" in kinds() and not made()
+    return own and "cuda" in kinds() and not made()
 
 
 def python() -> Path | None:

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QMessageBox
 from shiboken6 import isValid
 
 from conftest import answered, shown, under_way, until
-from palimpsest.app import engines
+from palimpsest.app import command, engines
 from palimpsest.app.enginedialog import OFFLINE, EngineDialog
 from palimpsest.app.main import main
 from palimpsest.app.settings import Settings
@@ -133,6 +133,14 @@ def test_an_environment_in_which_the_engine_does_not_run_is_never_used(place):
     assert environment.python() is None
 
 
+def test_a_package_that_is_not_the_pinned_one_is_not_taken(place):
+    pins = place / "pins" / f"{sys.platform}-cpu.txt"
+    pins.write_text(f"{pins.read_text().rstrip()} --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(EngineError, match="not whole"):
+        make()
+    assert environment.made() == ""
+
+
 def test_one_of_another_version_is_not_used_until_it_is_made_again(monkeypatch):
     make()
     with monkeypatch.context() as other:
@@ -198,14 +206,14 @@ def elsewhere(place):
     code = (
         "import sys, pathlib; from palimpsest.engine import environment; "
         f"environment.PINS = pathlib.Path({str(place / 'pins')!r}); environment.PYTHON = {environment.PYTHON!r}; "
-        "from palimpsest.app.main import main; sys.exit(main(['engine', *sys.argv[1:]]))"
+        "from palimpsest.app.main import main; sys.exit(main(sys.argv[1:]))"
     )
     return lambda *words: [sys.executable, "-c", code, *words]
 
 
 @pytest.fixture
 def window(qtbot, run, place, monkeypatch):
-    monkeypatch.setattr(engines, "command", elsewhere(place))
+    monkeypatch.setattr(command, "itself", elsewhere(place))
     (place / "file.txt").write_text("some words\n")
     with shown(qtbot, run, open_backend, Options(seed=1, length=4), place / "file.txt") as window:
         run(until(lambda: "mini" in window.status.model.text()))
@@ -266,7 +274,7 @@ def test_the_dialog_stops_it_and_says_what_fails(dialog, run, place, monkeypatch
 
 
 def test_what_cannot_even_be_started_is_said(dialog, run, place, monkeypatch):
-    monkeypatch.setattr(engines, "command", lambda *_: [str(place / "nothing")])
+    monkeypatch.setattr(command, "itself", lambda *_: [str(place / "nothing")])
 
     async def story():
         dialog.make["cpu"].click()
