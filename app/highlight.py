@@ -6,10 +6,6 @@ from functools import cache
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
-from pygments.lexers.data import JsonLexer
-from pygments.lexers.html import HtmlLexer
-from pygments.lexers.make import BaseMakefileLexer
-from pygments.lexers.markup import MarkdownLexer
 from pygments.styles import get_style_by_name
 from pygments.token import Name, String, _TokenType
 from PySide6.QtCore import QObject, QTimer
@@ -34,7 +30,7 @@ class MarkdownLines:
     _fence = re.compile(r" {0,3}(`{3,}|~{3,})\s*([\w+#-]*)")
 
     def __init__(self):
-        self._markdown = MarkdownLexer()
+        self._markdown = languages.lexer("markdown")()
 
     def line(self, text: str, state: State) -> tuple[list[Piece], State]:
         fence = self._fence.match(text)
@@ -57,7 +53,7 @@ class HtmlLines:
     _opening = re.compile(r"<(script|style)\b[^>]*>(?!.*</\1)", re.IGNORECASE)
 
     def __init__(self):
-        self._html = RegexLines(HtmlLexer())
+        self._html = RegexLines(languages.lexer("html")())
         self.start: State = (self._html.start, "", ())
 
     def line(self, text: str, state: State) -> tuple[list[Piece], State]:
@@ -91,11 +87,11 @@ def lines_for(language: str) -> LineLexer:
         case "markdown":
             return MarkdownLines()
         case "json":
-            return SingleLines(JsonLexer())
+            return SingleLines(languages.lexer("json")())
         case "html" | "vue":
             return HtmlLines()
         case "make":
-            return RegexLines(BaseMakefileLexer())
+            return RegexLines(languages.lexer("basemake")())
     return by_line(languages.lexer(name)())
 
 

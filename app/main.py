@@ -2,12 +2,12 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import re
 import sys
 import threading
-from importlib.metadata import version
 from pathlib import Path
 
 from palimpsest.app import engines, fill, models, ocr, resume, settings
@@ -65,8 +65,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("files", type=_place, nargs="*", metavar="FILE[:LINE[:COL]]", help=files)
     parser.add_argument("--wait", action="store_true", help="return when the files are closed, as for $EDITOR")
     fill.add_model_arguments(parser)
-    parser.add_argument("--version", action="version", version=f"Palimpsest {version('palimpsest')}")
-    return edit(parser.parse_args(arguments))
+    parser.add_argument("--version", action="store_true", help="tell the version and end")
+    args = parser.parse_args(arguments)
+    return tell_version() if args.version else edit(args)
+
+
+def tell_version() -> int:
+    """Print which Palimpsest this is."""
+    from importlib.metadata import version  # importing it takes a tenth of the window's start
+
+    print(f"Palimpsest {version('palimpsest')}")
+    return 0
 
 
 def doctor(args: argparse.Namespace) -> int:
@@ -102,6 +111,8 @@ def edit(args: argparse.Namespace) -> int:
     if reason := missing():
         print(f"palimpsest: {reason}", file=sys.stderr)
         return 1
+
+    gc.disable()  # importing leaves no garbage behind, and later it has its own collector
 
     from PySide6.QtWidgets import QApplication
     from qasync import QEventLoop

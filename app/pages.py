@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QInputDialog,
     QMessageBox,
     QPlainTextEdit,
-    QProgressDialog,
     QVBoxLayout,
     QWidget,
 )
@@ -24,6 +23,7 @@ from palimpsest.app.editor import LEAST
 from palimpsest.app.encoding import ENCODINGS, Text, clean, label
 from palimpsest.app.highlight import lines_for
 from palimpsest.app.languages import language_of
+from palimpsest.app.opening import coming
 from palimpsest.app.page import Page
 from palimpsest.app.recovery import Recovery
 from palimpsest.app.resume import Desk, Place
@@ -33,6 +33,7 @@ from palimpsest.app.tabs import Tabs
 from palimpsest.app.tasks import started
 from palimpsest.app.watch import DiskWatch
 
+BIG = 2_000_000  # characters: what takes longer than a moment to be put in
 LINE_ENDS = {"LF (Unix, macOS)": "\n", "CRLF (Windows)": "\r\n", "CR (old Macintosh)": "\r"}
 
 
@@ -48,6 +49,7 @@ class Pages(Tabs):
     moved = Signal()  # the caret, in any page
     scrolled = Signal()
     folder_wanted = Signal(Path)  # a folder was named where a file might be
+    opening = Signal(object)  # Coming, how far a big file is; None when it is there or let be
 
     def __init__(self, recovery: Recovery | None = None, parent: QWidget | None = None):
         super().__init__(parent)
@@ -125,7 +127,7 @@ class Pages(Tabs):
                 self.told.emit(str(error))
                 return None
             await asyncio.to_thread(lines_for, language_of(path.name))  # a lexer may take a while to load
-            if not await self._show(file, path):
+            if not await self._show(file, path, line):
                 return None
             if stamp(path) != before:
                 self._changed_on_disk(path)
@@ -209,23 +211,29 @@ class Pages(Tabs):
             (self.page if self.page.untouched else self.new()).editor.insertPlainText(clean(typed))
         await self.rescue()
 
-    async def _show(self, file: Text, path: Path) -> bool:
+    async def _show(self, file: Text, path: Path, line: int) -> bool:
         """Put a text into a page, which is shown when it is whole; False when the user did not want to wait."""
         page = self._blank()
-        progress = QProgressDialog(f"Opening {path.name}…", "Cancel", 0, 100, self)
-        progress.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
+        told = await asyncio.to_thread(coming, path.name, file.text, line) if len(file.text) > BIG else None
         try:
             for share in page.showing(file, path):
-                progress.setValue(int(100 * share))
+                if told:
+                    told.share = share
+                    self.opening.emit(told)
                 await asyncio.sleep(0)
-                if progress.wasCanceled():
+                if told and told.unwanted:
                     page.deleteLater()
                     return False
+            self._take_in(page, path)
         finally:
-            progress.deleteLater()
+            self.opening.emit(None)
+        return True
+
+    def _take_in(self, page: Page, path: Path) -> None:
+        """Show a file's page in place of an untouched one."""
         if self._page_of(path):  # it may have been opened twice while it was read
             page.deleteLater()
-            return True
+            return
         untouched = self.page if self.page.untouched else None
         self._adopt(page)
         if untouched:
@@ -233,7 +241,6 @@ class Pages(Tabs):
             untouched.let_go()
             untouched.deleteLater()
         self._watch.expect(path)
-        return True
 
     def _page_of(self, path: Path) -> Page | None:
         return next((page for page in self.all if page.path and _same(page.path, path)), None)

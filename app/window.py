@@ -19,6 +19,7 @@ from palimpsest.app.find import FindBar
 from palimpsest.app.finder import Finder
 from palimpsest.app.grep import Hit
 from palimpsest.app.misspellings import Corrections
+from palimpsest.app.opening import Opening
 from palimpsest.app.page import Page
 from palimpsest.app.pages import Pages
 from palimpsest.app.palette import CommandPalette, Palette
@@ -75,6 +76,8 @@ class Window(QMainWindow):
         self.addActions(self._actions)  # their keys are good without the menu bar too
         self.start = Start(self._actions, self)
         self.start.chosen.connect(self.open_recent)
+        self.opening = Opening(self)
+        self.pages.opening.connect(lambda file: self.opening.tell(file, self.page))
         self.pages.told.connect(self.status.showMessage)
         self.pages.changed.connect(self._dress)
         self.pages.switched.connect(self._switched)

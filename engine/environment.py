@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 import platformdirs
@@ -58,7 +57,7 @@ def useful() -> bool:
     """Has this machine a card that Palimpsest's own torch cannot use, and is nothing made for it yet?"""
     if not DRIVER.exists():
         return False  # most machines, at every start
-    own = getattr(sys, "frozen", False) or version("torch").endswith("+cpu")
+    own = getattr(sys, "frozen", False) or _installed("torch").endswith("+cpu")
     return own and "cuda" in kinds() and not made()
 
 
@@ -145,7 +144,13 @@ def _bytes(pins: Path) -> int:
 def _version(kind: str) -> dict[str, str]:
     """What an environment must be made of to be used."""
     pins = hashlib.sha256(_pins(kind).read_bytes()).hexdigest()
-    return {"kind": kind, "palimpsest": version("palimpsest"), "pins": pins}
+    return {"kind": kind, "palimpsest": _installed("palimpsest"), "pins": pins}
+
+
+def _installed(package: str) -> str:
+    from importlib.metadata import version  # importing it takes a tenth of the window's start
+
+    return version(package)
 
 
 def _room(kind: str) -> None:
