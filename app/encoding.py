@@ -168,12 +168,13 @@ def _text(data: bytes, start: int, encoding: str) -> Text:
         place = f" (byte {start + error.start})" if isinstance(error, UnicodeDecodeError) else ""
         raise UnreadableError(f"is not {label(encoding)} text{place}") from error
     # 1. One kind of line end.
-    pairs = text.count("\r\n")
-    counts = {"\n": text.count("\n") - pairs, "\r\n": pairs, "\r": text.count("\r") - pairs}
-    newline = max(counts, key=counts.__getitem__)
+    counts = {one: _count(text, one) for one in _PICTURES}
+    pairs = text.count("\r\n") if counts["\r"] else 0
+    ends = {"\n": counts["\n"] - pairs, "\r\n": pairs, "\r": counts["\r"] - pairs}
+    newline = max(ends, key=ends.__getitem__)
     # 2. Stand-ins for what else there is.
-    ends = text.count(newline)
-    standins = _standins(text, [one for one in _PICTURES if text.count(one) > ends * newline.count(one)])
+    told = pairs if newline == "\r\n" else counts[newline]
+    standins = _standins(text, [one for one, count in counts.items() if count > told * newline.count(one)])
     if not standins:
         return Text(text.replace(newline, "\n"), newline, encoding, bool(start))
     lines = text.split(newline)
@@ -181,6 +182,10 @@ def _text(data: bytes, start: int, encoding: str) -> Text:
         shown = standin + "\n" if character == "\n" else standin
         lines = [line.replace(character, shown) for line in lines]
     return Text("\n".join(lines), newline, encoding, bool(start), standins)
+
+
+def _count(text: str, character: str) -> int:
+    return text.count(character) if character in text else 0  # looking for what is not there is four times as fast
 
 
 def _standins(text: str, foreign: list[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -216,7 +217,7 @@ class Pages(Tabs):
         page = self._blank()
         told = await asyncio.to_thread(coming, path.name, file.text, line) if len(file.text) > BIG else None
         try:
-            for share in page.showing(file, path):
+            for share in itertools.chain([0.0], page.showing(file, path)):
                 if told:
                     told.share = share
                     self.opening.emit(told)
