@@ -53,7 +53,7 @@ class HtmlLines:
     _opening = re.compile(r"<(script|style)\b[^>]*>(?!.*</\1)", re.IGNORECASE)
 
     def __init__(self):
-        self._html = RegexLines(languages.lexer("html")())
+        self._html = by_line(languages.lexer("html")())
         self.start: State = (self._html.start, "", ())
 
     def line(self, text: str, state: State) -> tuple[list[Piece], State]:
@@ -91,7 +91,7 @@ def lines_for(language: str) -> LineLexer:
         case "html" | "vue":
             return HtmlLines()
         case "make":
-            return RegexLines(languages.lexer("basemake")())
+            return by_line(languages.lexer("basemake")())
     return by_line(languages.lexer(name)())
 
 

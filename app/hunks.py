@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 
-from rapidfuzz.distance import Indel
-
 from palimpsest.app.differences import common
 
 WORD = re.compile(r"\w+|[^\S\n]+|\n|[^\w\s]")
@@ -38,6 +36,8 @@ def hunks(old: str, new: str) -> list[Hunk]:
     By the longest common subsequence of words, which RapidFuzz finds by bit-parallel rows: thousands of words take
     milliseconds. What both begin with is left out of it, so that words taken over stay so.
     """
+    from rapidfuzz.distance import Indel  # only when it is needed: no draft is there when the window starts
+
     mine, theirs = WORD.findall(old), WORD.findall(new)
     starts, places = ([0, *accumulate(map(len, parts))] for parts in (mine, theirs))
     same = common(mine, theirs)

@@ -19,8 +19,6 @@ from PySide6.QtWidgets import QInputDialog, QLineEdit, QMessageBox, QWidget
 
 from palimpsest.app import settings, state
 from palimpsest.app.bridge import EngineBridge
-from palimpsest.app.enginedialog import EngineDialog
-from palimpsest.app.modelsdialog import ModelsDialog
 from palimpsest.app.page import Page
 from palimpsest.app.settings import Settings
 from palimpsest.app.tasks import started
@@ -161,12 +159,16 @@ class Servers(QObject):
 
     def show_models(self) -> None:
         """Let the user see to this machine's checkpoints."""
+        from palimpsest.app.modelsdialog import ModelsDialog
+
         dialog = ModelsDialog(self._window, checkpoint() or "", self.settings.offline)
         dialog.chosen.connect(self._use_checkpoint)
         dialog.show()
 
     def show_engine(self) -> None:
         """Let the user have the model run on a GPU."""
+        from palimpsest.app.enginedialog import EngineDialog
+
         dialog = EngineDialog(self._window, self.settings.offline)
         dialog.changed.connect(self._bridge.reopen)
         dialog.show()

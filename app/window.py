@@ -1,4 +1,7 @@
-"""The main window: the open files, menus, the ask bar and the status bar."""
+"""The main window: the open files, menus, the ask bar and the status bar.
+
+Dialogs are imported when they are wanted, so that the window is there the sooner.
+"""
 
 import asyncio
 from dataclasses import replace
@@ -9,7 +12,7 @@ from PySide6.QtCore import QByteArray, QEvent, QPoint, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QPaintEvent
 from PySide6.QtWidgets import QDockWidget, QFileDialog, QInputDialog, QMainWindow, QMenu, QVBoxLayout, QWidget
 
-from palimpsest.app import actions, paper, recent, resume, settings
+from palimpsest.app import actions, recent, resume, settings
 from palimpsest.app.askbar import AskBar
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.continuing import Continuing
@@ -23,7 +26,6 @@ from palimpsest.app.opening import Opening
 from palimpsest.app.page import Page
 from palimpsest.app.pages import Pages
 from palimpsest.app.palette import CommandPalette, Palette
-from palimpsest.app.preferences import Preferences
 from palimpsest.app.preview import Preview
 from palimpsest.app.quickopen import QuickOpen
 from palimpsest.app.servers import Servers
@@ -132,6 +134,8 @@ class Window(QMainWindow):
 
     def show_preferences(self, wanted: str = "") -> None:
         """Let the user change the settings, which are kept and used at once; at first those with the wanted words."""
+        from palimpsest.app.preferences import Preferences
+
         preferences = Preferences(self.settings, self._actions, self)
         preferences.wanted.setText(wanted)
         preferences.changed.connect(self._choose)
@@ -155,6 +159,10 @@ class Window(QMainWindow):
     def editor(self) -> Editor:
         """The editor in front."""
         return self.page.editor
+
+    @property
+    def _named(self) -> Path:
+        return self.page.path or Path(self.page.title)
 
     @property
     def has_file(self) -> bool:
@@ -201,21 +209,22 @@ class Window(QMainWindow):
             self.page.go_to(int(line), int(column) if column.strip().isdecimal() else 1)
             self.editor.setFocus()
 
-    @property
-    def _sheet(self) -> paper.Sheet:
-        return paper.Sheet(self.page.path or Path("Untitled"), self.editor.text(), self.editor.font())
-
     def ask_print(self) -> None:
-        paper.ask_print(self._sheet, self)
+        """Print the text where and as the user says."""
+        from palimpsest.app.paper import Sheet, ask_print
+
+        ask_print(Sheet(self._named, self.editor.text(), self.editor.font()), self)
 
     @started
     async def ask_pdf(self) -> None:
         """Write the text as a PDF file where the user says."""
-        name = str((self.page.path or Path("Untitled")).with_suffix(".pdf"))
+        from palimpsest.app.paper import Sheet, write_pdf
+
+        name = str(self._named.with_suffix(".pdf"))
         name, _ = QFileDialog.getSaveFileName(self, "Export as PDF", name, "PDF (*.pdf)")
         if name:
             try:
-                await paper.write_pdf(self._sheet, Path(name))
+                await write_pdf(Sheet(self._named, self.editor.text(), self.editor.font()), Path(name))
             except OSError as error:
                 self.status.showMessage(f"{name} cannot be written: {error.strerror}.")
             else:
