@@ -1,26 +1,31 @@
-"""What is seen of a big file while it is put into its page: the lines around the caret's place, and how far it is."""
+"""What is seen of a big file while it is read: the lines around the caret's place, and how far it is."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QProgressBar, QVBoxLayout, QWidget
 
 from palimpsest.app.banner import Banner
+from palimpsest.app.editor import Editor
+from palimpsest.app.encoding import UnreadableError, decode
 from palimpsest.app.page import Page
 
-LINES = 100  # above the caret's, and as many from there
-MOST = 20_000  # characters of them
+BIG = 2_000_000  # bytes: what takes longer than a moment to be put into its page
+AROUND = 20_000  # bytes before the caret's line, and as many from there
+PIECE = 1 << 20  # bytes that are looked through at once
 BAR = 3  # pixels
 
 
 @dataclass
 class Coming:
-    """A file that is being put into its page."""
+    """A file that is being read and put into its page."""
 
     name: str
-    above: str  # the lines before the caret's, as far as they are shown
-    below: str
+    text: str  # what is shown of it
+    above: int  # lines of that before the caret's
     share: float = 0.0  # of the file that is there
     unwanted: bool = False
 
@@ -29,17 +34,39 @@ class Coming:
         self.unwanted = True
 
 
-def coming(name: str, text: str, line: int) -> Coming:
-    """What can be shown of a text at once: the lines around number ``line``, from 1, or around its last."""
-    at = 0
-    for _ in range(line - 1):
-        following = text.find("\n", at) + 1
-        if not following:
+def coming(path: Path, line: int) -> Coming | None:
+    """What can be shown of a file at once: the lines around number ``line``, from 1, or around its last. None if it is
+    small, or not to be read."""
+    try:
+        if not path.is_file() or path.stat().st_size < BIG:
+            return None
+        with path.open("rb") as file:
+            begin = _begin(file, line)
+            file.seek(max(0, begin - AROUND))
+            above, below = file.read(min(begin, AROUND)), file.read(AROUND)
+    except OSError:
+        return None
+    if begin > AROUND:
+        above = above[above.find(b"\n") + 1 :]
+    below = below[: below.rfind(b"\n") + 1] or below
+    try:
+        return Coming(path.name, decode(above + below).text, above.count(b"\n"))
+    except UnreadableError:
+        return Coming(path.name, "", 0)  # wide characters, say: they are shown when all is read
+
+
+def _begin(file: BinaryIO, line: int) -> int:
+    """Where a line begins, or the last one if there are fewer."""
+    begin, at, missing = 0, 0, line - 1
+    while missing > 0 and (piece := file.read(PIECE)):
+        ends = piece.count(b"\n")
+        if ends >= missing:
+            for _ in range(missing):
+                begin = piece.index(b"\n", begin - at if begin > at else 0) + 1 + at
             break
-        at = following
-    above = text[max(0, at - MOST) : at].splitlines(keepends=True)[-LINES:]
-    below = text[at : at + MOST].splitlines(keepends=True)[:LINES]
-    return Coming(name, "".join(above), "".join(below))
+        begin = at + piece.rfind(b"\n") + 1 if ends else begin
+        at, missing = at + len(piece), missing - ends
+    return begin
 
 
 class Opening(QFrame):
@@ -55,7 +82,7 @@ class Opening(QFrame):
         self.excerpt.setReadOnly(True)
         self.excerpt.setFrameShape(QFrame.Shape.NoFrame)
         self.excerpt.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.excerpt.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.excerpt.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusProxy(self.excerpt)
         self.setAutoFillBackground(True)
         column = QVBoxLayout(self)
@@ -65,30 +92,32 @@ class Opening(QFrame):
             column.addWidget(part)
         self.hide()
 
-    def tell(self, file: Coming | None, page: Page) -> None:
-        """Show how far the file is, over the page in front; nothing where there is none."""
+    def tell(self, file: Coming | None, editor: Editor, page: Page) -> None:
+        """Show how far the file is and how it will look in ``editor``, over the page in front; nothing where there is
+        no file."""
         if file is None:
             self.hide()
         elif file is not self._file:
-            self._draw(file, page)
+            self._draw(file, editor, page)
         self._file = file
         self._bar.setValue(int(100 * file.share) if file else 0)
 
-    def _draw(self, file: Coming, page: Page) -> None:
-        editor = page.editor
+    def _draw(self, file: Coming, editor: Editor, page: Page) -> None:
         self.banner.tell(f"Opening {file.name}…", {"Stop": file.stop})
         self._bar.setAccessibleName(self.banner.message)
         self.excerpt.setFont(editor.font())
-        self.excerpt.setViewportMargins(editor.viewportMargins())
-        self.excerpt.setPlainText(file.above + file.below)
+        self.excerpt.setLineWrapMode(editor.lineWrapMode())
+        self.excerpt.setViewportMargins(page.editor.viewportMargins())
+        self.excerpt.setPlainText(file.text)
         self.setGeometry(page.rect().translated(page.mapTo(self._window, page.rect().topLeft())))
         self.show()
         self.raise_()
         self.setFocus()
         cursor = QTextCursor(self.excerpt.document())
-        cursor.movePosition(QTextCursor.MoveOperation.NextBlock, n=file.above.count("\n"))
+        cursor.movePosition(QTextCursor.MoveOperation.NextBlock, n=file.above)
         self.excerpt.setTextCursor(cursor)
         self.excerpt.centerCursor()
+        self.repaint()  # not after the first slices of the file
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape and self._file:

@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,7 +33,6 @@ from palimpsest.app.tabs import Tabs
 from palimpsest.app.tasks import started
 from palimpsest.app.watch import DiskWatch
 
-BIG = 2_000_000  # characters: what takes longer than a moment to be put in
 LINE_ENDS = {"LF (Unix, macOS)": "\n", "CRLF (Windows)": "\r\n", "CR (old Macintosh)": "\r"}
 
 
@@ -50,7 +48,7 @@ class Pages(Tabs):
     moved = Signal()  # the caret, in any page
     scrolled = Signal()
     folder_wanted = Signal(Path)  # a folder was named where a file might be
-    opening = Signal(object)  # Coming, how far a big file is; None when it is there or let be
+    opening = Signal(object, object)  # Coming, how far a big file is, and its editor; None when it is there or let be
 
     def __init__(self, recovery: Recovery | None = None, parent: QWidget | None = None):
         super().__init__(parent)
@@ -119,29 +117,48 @@ class Pages(Tabs):
         if path.is_dir():
             self.folder_wanted.emit(path)
             return None
-        if not self._page_of(path):
-            missing = not path.exists() and path.parent.is_dir()
-            before = stamp(path)
-            try:
-                file = Text("") if missing else await asyncio.to_thread(document.load, path)
-            except DocumentError as error:
-                self.told.emit(str(error))
-                return None
-            await asyncio.to_thread(lines_for, language_of(path.name))  # a lexer may take a while to load
-            if not await self._show(file, path, line):
-                return None
-            if stamp(path) != before:
-                self._changed_on_disk(path)
-            if missing:
-                self.told.emit(f"{path.name} is a new file; saving makes it")
-            elif file.guessed:
-                name = label(file.encoding)
-                self.told.emit(f"Read as {name}; if it looks wrong, File ▸ Reopen with encoding…")
+        if not self._page_of(path) and not await self._read(path, line):
+            return None
         page = self._page_of(path) or self.page
         self.show_page(page)
         if line:
             page.go_to(line, column)
         return page
+
+    async def _read(self, path: Path, line: int) -> bool:
+        """Read a file into a page, which is shown when it is whole; False when that cannot be, or the user did not want
+        to wait."""
+        missing = not path.exists() and path.parent.is_dir()
+        before, page = stamp(path), self._blank()
+        page.editor.suit(path.name)
+        try:
+            told = await asyncio.to_thread(coming, path, line)
+            self.opening.emit(told, page.editor)
+            file = Text("") if missing else await asyncio.to_thread(document.load, path)
+            await asyncio.to_thread(lines_for, language_of(path.name))  # a lexer may take a while to load
+            for share in page.showing(file, path):
+                if told:
+                    told.share = share
+                    self.opening.emit(told, page.editor)
+                await asyncio.sleep(0)
+                if told and told.unwanted:
+                    page.deleteLater()
+                    return False
+        except DocumentError as error:
+            self.told.emit(str(error))
+            page.deleteLater()
+            return False
+        finally:
+            self.opening.emit(None, page.editor)
+        self._take_in(page, path)
+        if stamp(path) != before:
+            self._changed_on_disk(path)
+        if missing:
+            self.told.emit(f"{path.name} is a new file; saving makes it")
+        elif file.guessed:
+            name = label(file.encoding)
+            self.told.emit(f"Read as {name}; if it looks wrong, File ▸ Reopen with encoding…")
+        return True
 
     @started
     async def rescue(self) -> None:
@@ -211,24 +228,6 @@ class Pages(Tabs):
         if typed:
             (self.page if self.page.untouched else self.new()).editor.insertPlainText(clean(typed))
         await self.rescue()
-
-    async def _show(self, file: Text, path: Path, line: int) -> bool:
-        """Put a text into a page, which is shown when it is whole; False when the user did not want to wait."""
-        page = self._blank()
-        told = await asyncio.to_thread(coming, path.name, file.text, line) if len(file.text) > BIG else None
-        try:
-            for share in itertools.chain([0.0], page.showing(file, path)):
-                if told:
-                    told.share = share
-                    self.opening.emit(told)
-                await asyncio.sleep(0)
-                if told and told.unwanted:
-                    page.deleteLater()
-                    return False
-            self._take_in(page, path)
-        finally:
-            self.opening.emit(None)
-        return True
 
     def _take_in(self, page: Page, path: Path) -> None:
         """Show a file's page in place of an untouched one."""

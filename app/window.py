@@ -79,7 +79,7 @@ class Window(QMainWindow):
         self.start = Start(self._actions, self)
         self.start.chosen.connect(self.open_recent)
         self.opening = Opening(self)
-        self.pages.opening.connect(lambda file: self.opening.tell(file, self.page))
+        self.pages.opening.connect(lambda file, editor: self.opening.tell(file, editor, self.page))
         self.pages.told.connect(self.status.showMessage)
         self.pages.changed.connect(self._dress)
         self.pages.switched.connect(self._switched)

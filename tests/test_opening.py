@@ -4,8 +4,7 @@ import pytest
 from PySide6.QtCore import Qt
 
 from conftest import until
-from palimpsest.app.opening import LINES, MOST, coming
-from palimpsest.app.pages import BIG
+from palimpsest.app.opening import AROUND, BIG, coming
 
 COUNT = 50_000
 TEXT = "".join(f"line {number:5} and what else there is to say about it\n" for number in range(1, COUNT + 1))
@@ -19,21 +18,46 @@ def big(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("line", [0, 1, 2, LINES, 777, COUNT, COUNT + 5])
-def test_the_lines_around_the_carets_place_are_told(line):
-    told, lines = coming("big.txt", TEXT, line), TEXT.split("\n")
-    above, below = told.above.split("\n"), told.below.split("\n")
+def seen(path, line):
+    """What is shown of a big file."""
+    told = coming(path, line)
+    assert told
+    return told
+
+
+@pytest.mark.parametrize("line", [0, 1, 2, 40, 777, COUNT - 1, COUNT, COUNT + 1, COUNT + 5])
+def test_the_lines_around_the_carets_place_are_told(big, line):
+    told, lines = seen(big, line), TEXT.split("\n")
     at = min(max(line, 1), len(lines)) - 1
-    assert above[:-1] == lines[max(0, at - LINES) : at]
-    assert above[-1] == ""
-    assert below[:LINES] == lines[at : at + LINES][: len(below)]
-    assert len(below) > 1 or at == len(lines) - 1
+    shown = told.text.split("\n")
+    assert shown[told.above] == lines[at]
+    assert told.above >= min(at, 100)
+    assert shown[:-1] == lines[at - told.above : at - told.above + len(shown) - 1]
+    assert len(shown) - told.above > min(100, COUNT - at)
 
 
-def test_of_endless_lines_a_part_is_told():
-    told = coming("big.txt", "x" * 3_000_000 + "\n" + "y" * 3_000_000, 2)
-    assert len(told.above) <= MOST
-    assert told.below == "y" * MOST
+def test_of_endless_lines_a_part_is_told(tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_text("x" * 3_000_000 + "\n" + "y" * 3_000_000)
+    told = seen(path, 2)
+    assert set(told.text) == {"y"}
+    assert told.above == 0
+    assert len(told.text) == AROUND
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16", "utf-16-le"])
+def test_in_whatever_encoding(tmp_path, encoding):
+    path = tmp_path / "text.txt"
+    path.write_bytes(("grün\r\n" * BIG).encode(encoding))
+    told = seen(path, 3)
+    assert set(told.text.split("\n")) <= {"grün", ""}
+    assert bool(told.text) == ("16" not in encoding)
+
+
+def test_what_is_small_or_no_file_is_not_told(tmp_path):
+    (tmp_path / "small.txt").write_text("a\n")
+    for name in ("small.txt", "missing.txt", "."):
+        assert coming(tmp_path / name, 1) is None
 
 
 def test_the_first_lines_are_seen_before_the_file_is_there(window, big, run, qtbot):
