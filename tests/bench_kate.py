@@ -25,7 +25,7 @@ LINE = "the quick brown fox jumps over the lazy dog, and packs five dozen liquor
 BLOCKS = ("█" * 100 + "\n") * 20
 RUN, DARK = 300, 100  # dark pixels in a row that nothing but blocks makes, and what is dark, of 255
 GLANCE = 0.01  # seconds between two looks at the screen
-SETTLING = 3.0  # seconds until memory is looked at
+SETTLING = 6.0  # seconds until memory is looked at: by then all of the largest file is there
 LIMIT = 120  # seconds
 EDITORS = {
     "Palimpsest": lambda path, line: [sys.executable, "-m", "palimpsest.app.main", f"{path}:{line}"],
