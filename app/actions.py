@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMenu
 from palimpsest.app import lines
 from palimpsest.app.icons import menu_icon
 from palimpsest.app.session import FillSession
+from palimpsest.engine.language import tr
 
 if TYPE_CHECKING:
     from palimpsest.app.window import Window
@@ -21,7 +22,10 @@ Listed = Callable[["Window"], Choices]
 
 @dataclass(frozen=True)
 class Command:
-    """One thing the user can do: where it stands in the menus, its keys, when it is offered, what it does."""
+    """One thing the user can do: where it stands in the menus, its keys, when it is offered, what it does.
+
+    Menu and label are in the English that it is called by in the settings; they are shown in the user's language.
+    """
 
     menu: str
     label: str
@@ -31,6 +35,11 @@ class Command:
     in_context: bool = False
     listed: Listed | None = None  # a submenu takes its place; this tells what is in it
     icon: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called by in the settings, as in ``File: Open``."""
+        return f"{self.menu}: {self.label}".replace("&", "").removesuffix("…")
 
 
 def _steer(do: Callable[[FillSession], object]) -> Callable[["Window"], object]:
@@ -159,15 +168,17 @@ def build(window: "Window") -> tuple[list[QAction], QMenu]:
     context = QMenu(window)
     actions = []
     for command in COMMANDS:
-        action = _submenu(window, command.label, command.listed) if command.listed else QAction(command.label, window)
+        menu, label = tr(command.menu), tr(command.label)
+        action = _submenu(window, label, command.listed) if command.listed else QAction(label, window)
+        action.setObjectName(command.name)
         if command.icon:
             action.setIcon(menu_icon(command.icon))
         action.setShortcut(QKeySequence(command.keys))
-        action.setData(command.menu)
+        action.setData(menu)
         action.triggered.connect(lambda _checked=False, do=command.do: do(window))
-        if command.menu not in menus:
-            menus[command.menu] = window.menuBar().addMenu(command.menu)
-        menus[command.menu].addAction(action)
+        if menu not in menus:
+            menus[menu] = window.menuBar().addMenu(menu)
+        menus[menu].addAction(action)
         if command.in_context:
             context.addAction(action)
         actions.append(action)
@@ -188,14 +199,14 @@ def offer(menu: QMenu, choices: Choices) -> None:
 
 
 def name_of(action: QAction) -> str:
-    """The action's label as one reads it, behind its menu's."""
+    """The action's label as the user reads it, behind its menu's."""
     return f"{action.data()}: {action.text()}".replace("&", "").removesuffix("…")
 
 
 def set_keys(actions: list[QAction], shortcuts: Mapping[str, str]) -> None:
-    """Give the actions their own keys, or those that ``shortcuts`` says for their names."""
+    """Give the actions their own keys, or those that ``shortcuts`` says for their commands' names."""
     for command, action in zip(COMMANDS, actions, strict=True):
-        action.setShortcut(QKeySequence(shortcuts.get(name_of(action), command.keys)))
+        action.setShortcut(QKeySequence(shortcuts.get(command.name, command.keys)))
 
 
 def update(window: "Window", actions: list[QAction]) -> None:

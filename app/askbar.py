@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from palimpsest.app.bar import Bar
 from palimpsest.app.icons import icon
 from palimpsest.engine import Options
+from palimpsest.engine.language import tr
 
 WIDTH = 560  # pixels
 PERCENT = 100
@@ -35,8 +36,8 @@ class AskBar(Bar):
         super().__init__(around)
         self._around = around
         self._options = Options()
-        self.field = _Field(placeholderText="what should change? ↓ offers some", clearButtonEnabled=True)
-        self.field.setAccessibleName("Instruction")
+        self.field = _Field(placeholderText=tr("what should change? ↓ offers some"), clearButtonEnabled=True)
+        self.field.setAccessibleName(tr("Instruction"))
         self.field.addAction(icon("rewrite"), QLineEdit.ActionPosition.LeadingPosition)
         self.field.returnPressed.connect(self._send)
         self._offered = QStringListModel(self)
@@ -47,7 +48,7 @@ class AskBar(Bar):
         self.alternatives = QSpinBox(minimum=1, maximum=8)
         self.length = QSpinBox(minimum=0, maximum=4096)
         self.length.setSpecialValueText("any")
-        self.think = QCheckBox("&Think first")
+        self.think = QCheckBox(tr("&Think first"))
         self._frame()
 
     def _frame(self) -> None:
@@ -62,9 +63,9 @@ class AskBar(Bar):
         rows.addWidget(self.field)
         rows.addLayout(details)
         for label, widget, name in (
-            ("&Change", self.strength, "How much may change"),
-            ("&Answers", self.alternatives, "How many answers"),
-            ("&Length", self.length, "How many tokens"),
+            (tr("&Change"), self.strength, tr("How much may change")),
+            (tr("&Answers"), self.alternatives, tr("How many answers")),
+            (tr("&Length"), self.length, tr("How many tokens")),
         ):
             title = QLabel(label)
             title.setBuddy(widget)

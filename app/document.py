@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palimpsest.app.encoding import Text, UnreadableError, UnwritableError, decode
+from palimpsest.engine.language import tr
 
 
 class DocumentError(Exception):
@@ -37,14 +38,14 @@ def load(path: Path, encoding: str | None = None) -> Text:
     try:
         kind = path.stat().st_mode
         if stat.S_ISDIR(kind):
-            raise DocumentError(f"{path} is a folder: open a file in it.")
+            raise DocumentError(tr("{path} is a folder: open a file in it.", path=path))
         if not stat.S_ISREG(kind):
-            raise DocumentError(f"{path} is a device, not a file with text.")
+            raise DocumentError(tr("{path} is a device, not a file with text.", path=path))
         return decode(path.read_bytes(), encoding)
     except OSError as error:
-        raise DocumentError(f"{path} cannot be opened: {error.strerror}.") from error
+        raise DocumentError(tr("{path} cannot be opened: {reason}.", path=path, reason=error.strerror)) from error
     except UnreadableError as error:
-        cure = "choose another encoding" if encoding else "to see it anyway, choose an encoding"
+        cure = tr("choose another encoding") if encoding else tr("to see it anyway, choose an encoding")
         raise DocumentError(f"{path} {error}: {cure}.") from error
 
 
@@ -60,7 +61,9 @@ def save(path: Path, text: Text) -> None:
         data = text.encode()
         known = target.stat() if target.exists() else None
         if known and not (known.st_mode & 0o222 and os.access(target, os.W_OK)):
-            raise DocumentError(f"{path} is read-only: save it under another name, or allow writing it first.")
+            raise DocumentError(
+                tr("{path} is read-only: save it under another name, or allow writing it first.", path=path)
+            )
         if known is None or _replaceable(target, known):
             _replace(target, data, known)
         else:
@@ -70,10 +73,9 @@ def save(path: Path, text: Text) -> None:
                 file.flush()
                 os.fsync(file.fileno())
     except OSError as error:
-        raise DocumentError(f"{path} cannot be saved: {error.strerror}.") from error
+        raise DocumentError(tr("{path} cannot be saved: {reason}.", path=path, reason=error.strerror)) from error
     except UnwritableError as error:
-        cure = "" if "half of" in str(error) else "; save it as UTF-8, or change that"
-        raise DocumentError(f"{path} cannot be saved: it {error}{cure}.") from error
+        raise DocumentError(tr("{path} cannot be saved: it {error}.", path=path, error=error)) from error
 
 
 def _replaceable(target: Path, known: os.stat_result) -> bool:

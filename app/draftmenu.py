@@ -12,6 +12,7 @@ from palimpsest.app.editor import Editor
 from palimpsest.app.hunks import Range, word_at
 from palimpsest.app.session import FillSession
 from palimpsest.app.tasks import started
+from palimpsest.engine.language import tr
 
 NOTHING = "(nothing)"
 
@@ -56,18 +57,18 @@ class DraftMenu(QObject):
         menu = QMenu(self._editor)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.addSection(_told(written.text[slice(*place)], written.settled[place[0] : place[1]]))
-        first = menu.addAction("Looking for other words…")
+        first = menu.addAction(tr("Looking for other words…"))
         first.setEnabled(False)
         menu.addSeparator()
         was = session.was(hole, place)
         if was is not None:
-            as_it_was = f"As it &was: {was.strip() or NOTHING}".replace("\n", "⏎")
+            as_it_was = tr("As it &was: {was}", was=was.strip() or NOTHING).replace("\n", "⏎")
             menu.addAction(as_it_was, partial(session.drop_change, hole, place))
-            menu.addAction("&Keep this change", partial(session.keep_change, hole, place))
+            menu.addAction(tr("&Keep this change"), partial(session.keep_change, hole, place))
         pinned = any(start < place[1] and place[0] < end for start, end in session.answer.pins[hole])
-        menu.addAction("Un&pin" if pinned else "&Pin", partial(session.pin, hole, place))
-        menu.addAction("&Not this word", partial(session.exclude, hole, place))
-        menu.addAction("Write anew from &here", partial(session.write_from, hole, place[0]))
+        menu.addAction(tr("Un&pin") if pinned else tr("&Pin"), partial(session.pin, hole, place))
+        menu.addAction(tr("&Not this word"), partial(session.exclude, hole, place))
+        menu.addAction(tr("Write anew from &here"), partial(session.write_from, hole, place[0]))
         menu.popup(at)
         asking = self._offer(menu, hole, place)
         menu.aboutToHide.connect(asking.cancel)
@@ -87,7 +88,7 @@ class DraftMenu(QObject):
             if found:
                 menu.removeAction(waiting)
             else:
-                waiting.setText("No other word is found")
+                waiting.setText(tr("No other word is found"))
 
     def _press_margin(self, place: QPointF, at: QPoint) -> bool:
         if self._session.running:
@@ -104,8 +105,8 @@ class DraftMenu(QObject):
         for hole, change in changes:
             text = self._session.answer.texts[hole][slice(*change)].strip() or NOTHING
             text = text.replace("&", "&&").replace("\n", "⏎")
-            menu.addAction(f"Keep: {text}", partial(self._session.keep_change, hole, change))
-            menu.addAction(f"Drop: {text}", partial(self._session.drop_change, hole, change))
+            menu.addAction(tr("Keep: {text}", text=text), partial(self._session.keep_change, hole, change))
+            menu.addAction(tr("Drop: {text}", text=text), partial(self._session.drop_change, hole, change))
         menu.popup(at)
         return True
 
@@ -128,9 +129,13 @@ class DraftMenu(QObject):
     async def _tell_more(self, at: QPoint, told: str, hole: int, place: Range) -> None:
         found = await self._session.candidates(hole, place)
         if found and isValid(self) and QToolTip.isVisible():
-            QToolTip.showText(at, f"{told}; or: {', '.join(text.strip() or NOTHING for text in found)}", self._editor)
+            QToolTip.showText(
+                at,
+                tr("{told}; or: {names}", told=told, names=", ".join(text.strip() or NOTHING for text in found)),
+                self._editor,
+            )
 
 
 def _told(text: str, settled: tuple[float, ...]) -> str:
     """How sure the model is of a word."""
-    return f"“{text.strip()}”: {min(settled, default=1.0):.0%} sure"
+    return tr("“{text}”: {least:.0%} sure", text=text.strip(), least=min(settled, default=1.0))

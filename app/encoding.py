@@ -8,6 +8,8 @@ import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from palimpsest.engine.language import tr
+
 # By their marks, the longer ones first: UTF-16's begins UTF-32's.
 _MARKS = {
     codecs.BOM_UTF8: "utf-8",
@@ -23,21 +25,21 @@ ENCODINGS = {
     "UTF-16 BE": "utf-16-be",
     "UTF-32 LE": "utf-32-le",
     "UTF-32 BE": "utf-32-be",
-    "Western (Windows-1252)": "cp1252",
-    "Western (ISO 8859-1)": "latin-1",
-    "Western (ISO 8859-15)": "iso8859-15",
-    "Central European (Windows-1250)": "cp1250",
-    "Cyrillic (Windows-1251)": "cp1251",
-    "Cyrillic (KOI8-R)": "koi8-r",
-    "Greek (Windows-1253)": "cp1253",
-    "Turkish (Windows-1254)": "cp1254",
-    "Hebrew (Windows-1255)": "cp1255",
-    "Arabic (Windows-1256)": "cp1256",
-    "Japanese (Shift-JIS)": "shift_jis",
-    "Japanese (EUC-JP)": "euc-jp",
-    "Chinese (GB18030)": "gb18030",
-    "Chinese (Big5)": "big5",
-    "Korean (EUC-KR)": "euc-kr",
+    tr("Western (Windows-1252)"): "cp1252",
+    tr("Western (ISO 8859-1)"): "latin-1",
+    tr("Western (ISO 8859-15)"): "iso8859-15",
+    tr("Central European (Windows-1250)"): "cp1250",
+    tr("Cyrillic (Windows-1251)"): "cp1251",
+    tr("Cyrillic (KOI8-R)"): "koi8-r",
+    tr("Greek (Windows-1253)"): "cp1253",
+    tr("Turkish (Windows-1254)"): "cp1254",
+    tr("Hebrew (Windows-1255)"): "cp1255",
+    tr("Arabic (Windows-1256)"): "cp1256",
+    tr("Japanese (Shift-JIS)"): "shift_jis",
+    tr("Japanese (EUC-JP)"): "euc-jp",
+    tr("Chinese (GB18030)"): "gb18030",
+    tr("Chinese (Big5)"): "big5",
+    tr("Korean (EUC-KR)"): "euc-kr",
 }
 _LAST = ("cp1252", "latin-1")  # what any bytes are taken for in the end
 _SAMPLE = 1 << 18  # bytes that the encoding is guessed from
@@ -61,7 +63,7 @@ class UnreadableError(ValueError):
 
 
 class UnwritableError(ValueError):
-    """The text does not fit its encoding; ``str()`` says so, without a subject."""
+    """The text does not fit its encoding; ``str()`` says so and what to do, without a subject."""
 
 
 @dataclass(frozen=True)
@@ -135,13 +137,15 @@ def decode(data: bytes, encoding: str | None = None) -> Text:
             bom = b""
         text = _text(data, len(bom), encoding)
         if text.encode() != data:
-            raise UnreadableError(f"is not {label(encoding)} text that could be written back as it was")
+            raise UnreadableError(
+                tr("is not {encoding} text that could be written back as it was", encoding=label(encoding))
+            )
         return text
     try:
         return _text(data, 0, "utf-8")
     except UnreadableError as error:
         if b"\0" in data[:_SAMPLE]:
-            raise UnreadableError("holds binary data, not text") from error
+            raise UnreadableError(tr("holds binary data, not text")) from error
     for guess in (*_guesses(data), *_LAST):
         try:
             text = _text(data, 0, guess)
@@ -165,8 +169,8 @@ def _text(data: bytes, start: int, encoding: str) -> Text:
     try:
         text = data[start:].decode(encoding)
     except (UnicodeDecodeError, UnicodeError) as error:
-        place = f" (byte {start + error.start})" if isinstance(error, UnicodeDecodeError) else ""
-        raise UnreadableError(f"is not {label(encoding)} text{place}") from error
+        place = tr(" (byte {start})", start=start + error.start) if isinstance(error, UnicodeDecodeError) else ""
+        raise UnreadableError(tr("is not {encoding} text{place}", encoding=label(encoding), place=place)) from error
     # 1. One kind of line end.
     counts = {one: _count(text, one) for one in _PICTURES}
     pairs = text.count("\r\n") if counts["\r"] else 0
@@ -199,5 +203,12 @@ def _standins(text: str, foreign: list[str]) -> dict[str, str]:
 def _misfit(text: str, place: int, encoding: str) -> str:
     character, line = text[place], text.count("\n", 0, place) + 1
     if "\ud800" <= character <= "\udfff":
-        return f"holds half of a character in line {line}: delete it"
-    return f"holds “{character}” (U+{ord(character):04X}) in line {line}, which {label(encoding)} has no place for"
+        return tr("holds half of a character in line {line}: delete it", line=line)
+    return tr(
+        "holds “{character}” (U+{code:04X}) in line {line}, which {encoding} has no place for; save it as UTF-8, "
+        "or change that",
+        character=character,
+        code=ord(character),
+        line=line,
+        encoding=label(encoding),
+    )

@@ -12,13 +12,14 @@ from palimpsest.app.fetching import Fetching
 from palimpsest.app.models import size_of
 from palimpsest.app.tasks import started
 from palimpsest.engine import environment
+from palimpsest.engine.language import tr
 
-ABOUT = (
-    "As it is packaged, Palimpsest computes on the CPU. For an NVIDIA card it needs a Python environment of its own, "
-    "with a build of PyTorch for the card: it is made beside the program, used from then on, and removed as a whole. "
-    "The kernels also need a C compiler."
+ABOUT = tr(
+    "As it is packaged, Palimpsest computes on the CPU. For an NVIDIA card it needs a Python "
+    "environment of its own, with a build of PyTorch for the card: it is made beside the "
+    "program, used from then on, and removed as a whole. The kernels also need a C compiler."
 )
-OFFLINE = "You work offline: end that in the preferences to fetch anything."
+OFFLINE = tr("You work offline: end that in the preferences to fetch anything.")
 
 
 class EngineDialog(QDialog):
@@ -29,16 +30,16 @@ class EngineDialog(QDialog):
     def __init__(self, parent: QWidget, offline: bool):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle("Engine")
+        self.setWindowTitle(tr("Engine"))
         self._offline = offline
         self.state, self.told = _label(), _label()
         self.make: dict[str, QPushButton] = {}
-        self.remove = QPushButton("&Remove…")
+        self.remove = QPushButton(tr("&Remove…"))
         self.remove.clicked.connect(lambda: self._remove())
         self.fetching = Fetching()
         self.fetching.said.connect(self.told.setText)
         self.fetching.done.connect(lambda: self._ended(self.told.text()))
-        self.fetching.stopped.connect(lambda: self._ended("Stopped. What was fetched is kept for the next time."))
+        self.fetching.stopped.connect(lambda: self._ended(tr("Stopped. What was fetched is kept for the next time.")))
         self.fetching.failed.connect(self._ended)
         rows, buttons = QVBoxLayout(self), QHBoxLayout()
         about = _label()
@@ -46,7 +47,9 @@ class EngineDialog(QDialog):
         rows.addWidget(about)
         rows.addWidget(self.state)
         for kind, size in environment.kinds().items():
-            self.make[kind] = button = QPushButton(f"Make it for &{kind.upper()} ({size_of(size)} to fetch)")
+            self.make[kind] = button = QPushButton(
+                tr("Make it for &{kind} ({size} to fetch)", kind=kind.upper(), size=size_of(size))
+            )
             button.setToolTip(engines.told(kind, size))
             button.clicked.connect(lambda _checked, kind=kind: self._make(kind))
             buttons.addWidget(button)
@@ -81,12 +84,12 @@ class EngineDialog(QDialog):
 
     @started
     async def _remove(self) -> None:
-        question = "Remove the environment, with all that was fetched for it?"
-        if QMessageBox.question(self, "Engine", question) != QMessageBox.StandardButton.Yes:
+        question = tr("Remove the environment, with all that was fetched for it?")
+        if QMessageBox.question(self, tr("Engine"), question) != QMessageBox.StandardButton.Yes:
             return
         freed = await asyncio.to_thread(environment.remove)
         if isValid(self):
-            self._ended(f"{size_of(freed)} are free again.")
+            self._ended(tr("{size} are free again.", size=size_of(freed)))
 
 
 def _label() -> QLabel:

@@ -5,6 +5,8 @@ from contextlib import suppress
 from PySide6.QtCore import QProcess, Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
 
+from palimpsest.engine.language import tr
+
 STEPS = 1000  # of the bar
 PATIENCE = 1000  # milliseconds
 
@@ -19,8 +21,8 @@ class Fetching(QWidget):
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
-        self.bar, self.stop = QProgressBar(), QPushButton("&Stop")
-        self.bar.setAccessibleName("Fetched so far")
+        self.bar, self.stop = QProgressBar(), QPushButton(tr("&Stop"))
+        self.bar.setAccessibleName(tr("Fetched so far"))
         self.stop.clicked.connect(self.end)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -71,7 +73,13 @@ class Fetching(QWidget):
     def _not_started(self, error: QProcess.ProcessError) -> None:
         if error == QProcess.ProcessError.FailedToStart:
             self.hide()
-            self.failed.emit(f"{self._process.program()} cannot be started: {self._process.errorString()}.")
+            self.failed.emit(
+                tr(
+                    "{program} cannot be started: {reason}.",
+                    program=self._process.program(),
+                    reason=self._process.errorString(),
+                )
+            )
 
     def _finished(self, status: int, ended: QProcess.ExitStatus) -> None:
         self.hide()

@@ -21,6 +21,7 @@ from palimpsest.app.span import Span
 from palimpsest.app.statusbar import StatusBar
 from palimpsest.app.thumbnail import Thumbnail
 from palimpsest.engine import Event, Failed, Fill, Options
+from palimpsest.engine.language import tr
 
 STRONGER = 0.25  # of the text, by which a change is made bigger or smaller at a time
 
@@ -111,7 +112,7 @@ class Fills(QObject):
         session.doubtful = True
 
         def tell(message: str) -> None:
-            page.banner.tell(message, {"Dismiss": page.banner.hide})
+            page.banner.tell(message, {tr("Dismiss"): page.banner.hide})
 
         form = "markdown" if page.editor.language == "markdown" else "auto"
         session.start(self._reader.bridge(pictures, form, self._servers.asked_by(page), tell))
@@ -132,7 +133,7 @@ class Fills(QObject):
                 caret.setPosition(end.end)
                 editor.setTextCursor(caret)
         else:
-            self._status.showMessage("The draft is not finished yet; Esc stops it, Ctrl+. takes it as it is")
+            self._status.showMessage(tr("The draft is not finished yet; Esc stops it, Ctrl+. takes it as it is"))
 
     def keep_and_go_on(self) -> None:
         """Keep the finished draft and have what follows it written."""
@@ -155,7 +156,7 @@ class Fills(QObject):
         """Take the running draft as it is."""
         if self.session:
             self.session.stop_here()
-            self._status.showMessage("Tab keeps the draft, Esc drops it")
+            self._status.showMessage(tr("Tab keeps the draft, Esc drops it"))
             self.changed.emit()
 
     def turn(self, by: int) -> None:
@@ -201,7 +202,7 @@ class Fills(QObject):
         spans = filled.spans if there else [page.editor.selection()]
         after = filled.after if there else ["\n".join(filled.after)]
         self._open(page, spans).offer(self._servers.asked_by(page), after)
-        self._status.showMessage("Tab keeps the draft, Esc drops it")
+        self._status.showMessage(tr("Tab keeps the draft, Esc drops it"))
         self.changed.emit()
 
     # One session
@@ -241,7 +242,7 @@ class Fills(QObject):
                 self._tell_number()
                 self.changed.emit()
             if isinstance(event, Failed):
-                page.banner.tell(event.message, {"Try again": again, "Dismiss": page.banner.hide})
+                page.banner.tell(event.message, {tr("Try again"): again, tr("Dismiss"): page.banner.hide})
 
         def again() -> None:
             page.banner.hide()

@@ -16,6 +16,7 @@ from palimpsest.app.icons import icon
 from palimpsest.app.search import MOST, Found, Query, SearchError
 from palimpsest.app.span import Span
 from palimpsest.app.tasks import started
+from palimpsest.engine.language import tr
 
 LOOK = QColor(255, 200, 0, 90)  # over places on a light or a dark ground
 
@@ -32,25 +33,25 @@ class FindBar(Bar):
         self._within: Span | None = None
         self._problem = ""
         self._marked: Editor | None = None
-        self.wanted, self.instead = QLineEdit(placeholderText="find"), QLineEdit(placeholderText="replace with")
-        self.wanted.setAccessibleName("Find")
-        self.instead.setAccessibleName("Replace with")
+        self.wanted, self.instead = QLineEdit(placeholderText=tr("find")), QLineEdit(placeholderText=tr("replace with"))
+        self.wanted.setAccessibleName(tr("Find"))
+        self.instead.setAccessibleName(tr("Replace with"))
         self.told = QLabel()
         self.case, self.word, self.expression = query_toggles(self)
-        self.selection = Toggle(self, "selection", "In the selection only", "Alt+S")
+        self.selection = Toggle(self, "selection", tr("In the selection only"), "Alt+S")
         self._one, self._all = QPushButton(), QPushButton()
         before, after, close = QToolButton(), QToolButton(), QToolButton()
         before.setIcon(icon("up"))
         after.setIcon(icon("down"))
         close.setIcon(icon("close"))
-        self._one.setText("Replace")
-        self._all.setText("Replace all")
+        self._one.setText(tr("Replace"))
+        self._all.setText(tr("Replace all"))
         for button, name, do in (
-            (before, "Find the one before", self.previous),
-            (after, "Find the next", self.next),
-            (close, "Close", self.shut),
-            (self._one, "Replace this one", self.replace),
-            (self._all, "Replace all as one undo step", self.replace_all),
+            (before, tr("Find the one before"), self.previous),
+            (after, tr("Find the next"), self.next),
+            (close, tr("Close"), self.shut),
+            (self._one, tr("Replace this one"), self.replace),
+            (self._all, tr("Replace all as one undo step"), self.replace_all),
         ):
             button.setAccessibleName(name)
             button.setToolTip(name)
@@ -145,7 +146,7 @@ class FindBar(Bar):
         if self._found:
             count = len(self._found)
             self._editor().change((one.start, one.end, one.instead) for one in reversed(self._found))
-            self.search(False).add_done_callback(lambda _task: self.told.setText(f"{count} replaced"))
+            self.search(False).add_done_callback(lambda _task: self.told.setText(tr("{count} replaced", count=count)))
 
     def shut(self) -> None:
         self._searches += 1
@@ -186,11 +187,15 @@ class FindBar(Bar):
     def _tell(self) -> None:
         current, many = self._current(), len(self._found)
         if self._problem or not many:
-            told = self._problem or ("Not found" if self.wanted.text() else "")
+            told = self._problem or (tr("Not found") if self.wanted.text() else "")
         else:
-            told = f"{current + 1} of {many}" if current is not None else f"{many} found"
+            told = (
+                tr("{current} of {many}", current=current + 1, many=many)
+                if current is not None
+                else tr("{many} found", many=many)
+            )
             if many == MOST:
-                told += " at least"
+                told = tr("{told} at least", told=told)
             if current is not None and self.instead.isVisibleTo(self):
                 told += f": {_short(self._found[current].text)} → {_short(self._found[current].instead)}"
         if told != self.told.text():
@@ -217,9 +222,9 @@ class FindBar(Bar):
 def query_toggles(bar: Bar) -> tuple[Toggle, Toggle, Toggle]:
     """What a query can ask for: upper and lower case, whole words, a regular expression."""
     return (
-        Toggle(bar, "case", "Match upper and lower case", "Alt+C"),
-        Toggle(bar, "word", "Whole words", "Alt+W"),
-        Toggle(bar, "expression", "Regular expression", "Alt+X"),
+        Toggle(bar, "case", tr("Match upper and lower case"), "Alt+C"),
+        Toggle(bar, "word", tr("Whole words"), "Alt+W"),
+        Toggle(bar, "expression", tr("Regular expression"), "Alt+X"),
     )
 
 

@@ -30,6 +30,7 @@ from palimpsest.app.grep import Hit, Searched, grep
 from palimpsest.app.icons import icon
 from palimpsest.app.search import Query, SearchError
 from palimpsest.app.tasks import portion, started
+from palimpsest.engine.language import tr
 
 MOST = 5_000  # places that are listed
 AT_ONCE = 50  # that are added without a look at the clock
@@ -56,17 +57,17 @@ class Finder(Bar):
         self._until = 0.0
         self._turn = asyncio.Lock()
         self.wanted, self.told, self.results = QLineEdit(), QLabel(), QTreeWidget()
-        self.wanted.setPlaceholderText("find in the folder; Return begins")
-        self.wanted.setAccessibleName("Find in files")
+        self.wanted.setPlaceholderText(tr("find in the folder; Return begins"))
+        self.wanted.setAccessibleName(tr("Find in files"))
         self.wanted.setMinimumWidth(260)
         self.case, self.word, self.expression = query_toggles(self)
         self.told.setWordWrap(True)
         self._end = QToolButton()
         self._end.setIcon(icon("stop"))
-        self._end.setAccessibleName("Stop")
-        self._end.setToolTip("Stop")
+        self._end.setAccessibleName(tr("Stop"))
+        self._end.setToolTip(tr("Stop"))
         self._end.setEnabled(False)
-        self.results.setAccessibleName("Found")
+        self.results.setAccessibleName(tr("Found"))
         self.results.setHeaderHidden(True)
         self.results.setTextElideMode(Qt.TextElideMode.ElideNone)
         self.results.setUniformRowHeights(True)
@@ -174,10 +175,15 @@ class Finder(Bar):
         return row
 
     def _tell(self, count: int, searched: Counter[str]) -> None:
-        files = f"{self.results.topLevelItemCount():,} of {searched['']:,} files"
-        told = f"{count:,}{' at least' if count == MOST else ''} in {files}"
+        files = tr(
+            "{found:,} of {searched:,} files",
+            found=self.results.topLevelItemCount(),
+            searched=searched[""],
+        )
+        hits = tr("{count:,} at least", count=count) if count == MOST else f"{count:,}"
+        told = tr("{hits} in {files}", hits=hits, files=files)
         skipped = ", ".join(f"{many:,} {why}" for why, many in searched.items() if why)
-        self.told.setText(f"{told}; not searched: {skipped}" if skipped else told)
+        self.told.setText(tr("{told}; not searched: {skipped}", told=told, skipped=skipped) if skipped else told)
         announce(self.told, told)
 
     def _choose(self, item: QTreeWidgetItem) -> None:

@@ -11,6 +11,7 @@ from palimpsest.app.document import DocumentError
 from palimpsest.app.folder import walk
 from palimpsest.app.search import Query, SearchError
 from palimpsest.app.utf16 import cut, units
+from palimpsest.engine.language import tr
 
 BIG = 10  # MB: a larger file was hardly written by hand
 
@@ -48,17 +49,17 @@ def grep(query: Query, root: Path, unsaved: Mapping[str, str]) -> Iterator[Searc
 def _read(query: Query, root: Path, name: str) -> Searched:
     try:
         if (root / name).stat().st_size > BIG << 20:
-            return Searched(name, skipped=f"over {BIG} MB")
+            return Searched(name, skipped=tr("over {big} MB", big=BIG))
         return _search(query, name, document.load(root / name).text)
     except (OSError, DocumentError):
-        return Searched(name, skipped="no text")
+        return Searched(name, skipped=tr("no text"))
 
 
 def _search(query: Query, name: str, text: str) -> Searched:
     try:
         return Searched(name, list(_hits(query, text)))
     except SearchError:
-        return Searched(name, skipped="take too long")
+        return Searched(name, skipped=tr("take too long"))
 
 
 def _hits(query: Query, text: str) -> Iterator[Hit]:

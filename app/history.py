@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from palimpsest.app.span import Span
+from palimpsest.engine.language import tr
 
 if TYPE_CHECKING:
     from palimpsest.app.session import FillSession
@@ -47,7 +48,7 @@ class Filled:
     @property
     def label(self) -> str:
         """The fill in a line."""
-        asked, brief = self.instruction or "Fill in", " ".join(" ".join(self.after).split())
+        asked, brief = self.instruction or tr("Fill in"), " ".join(" ".join(self.after).split())
         brief = brief if len(brief) <= BRIEF else brief[: BRIEF - 1] + "…"
         return f"{self.when:%H:%M:%S}  {self.page}  {asked}: {brief}  ({'kept' if self.kept else 'dropped'})"
 
@@ -60,20 +61,20 @@ class History(QDialog):
     def __init__(self, fills: Sequence[Filled], parent: QWidget | None = None):
         super().__init__(parent)
         self._fills = list(reversed(fills))
-        self.setWindowTitle("Fills of this session")
+        self.setWindowTitle(tr("Fills of this session"))
         self.list = QListWidget()
-        self.list.setAccessibleName("Fills of this session")
+        self.list.setAccessibleName(tr("Fills of this session"))
         self.list.addItems([filled.label for filled in self._fills])
         self.before, self.after = QPlainTextEdit(readOnly=True), QPlainTextEdit(readOnly=True)
         texts = QHBoxLayout()
-        for title, text in (("Before", self.before), ("After", self.after)):
+        for title, text in ((tr("Before"), self.before), (tr("After"), self.after)):
             column = QVBoxLayout()
             text.setAccessibleName(title)
             column.addWidget(QLabel(title))
             column.addWidget(text)
             texts.addLayout(column)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-        self.back = buttons.addButton("&Bring back", QDialogButtonBox.ButtonRole.AcceptRole)
+        self.back = buttons.addButton(tr("&Bring back"), QDialogButtonBox.ButtonRole.AcceptRole)
         self.back.setEnabled(False)
         buttons.accepted.connect(self._choose)
         buttons.rejected.connect(self.reject)

@@ -14,6 +14,7 @@ from palimpsest.app import engines, fill, models, ocr, resume, settings
 from palimpsest.app.resume import Place
 from palimpsest.app.screen import missing
 from palimpsest.engine import Backend, EngineError, Ready, apart, examine, serve
+from palimpsest.engine.language import tr
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +186,10 @@ async def _let_end() -> None:
 def _report(window, kind, error, trace) -> None:
     """The last of the three places that catch: tell, and go on with the text as it is."""
     log.error("unexpected", exc_info=(kind, error, trace))
-    window.statusBar().showMessage(f"Something went wrong ({kind.__name__}: {error}); your text is untouched. Save it.")
+    told = tr(
+        "Something went wrong ({kind}: {error}); your text is untouched. Save it.", kind=kind.__name__, error=error
+    )
+    window.statusBar().showMessage(told)
 
 
 if __name__ == "__main__":

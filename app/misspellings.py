@@ -17,6 +17,7 @@ from palimpsest.app.span import Span
 from palimpsest.app.spelling import Speller, words
 from palimpsest.app.tasks import started
 from palimpsest.app.utf16 import units
+from palimpsest.engine.language import tr
 
 PAUSE = 250  # milliseconds without a change before words are looked up
 PORTION = 500  # lines that are looked through at a time for the next misspelling
@@ -76,7 +77,14 @@ class Misspellings(QObject):
         try:
             self.speller.add(word.text)
         except OSError as error:
-            self.told.emit(f"“{word.text}” holds until you quit: {self.speller.file} cannot be written ({error}).")
+            self.told.emit(
+                tr(
+                    "“{text}” holds until you quit: {file} cannot be written ({error}).",
+                    text=word.text,
+                    file=self.speller.file,
+                    error=error,
+                )
+            )
         self._check()
 
     @started
@@ -101,7 +109,7 @@ class Misspellings(QObject):
                     self._editor.setTextCursor(Span(document, word.start, word.end).cursor())
                     self._editor.ensureCursorVisible()
                     return
-        self.told.emit("No misspelled word is found")
+        self.told.emit(tr("No misspelled word is found"))
 
     def _text_changed(self) -> None:
         self._typed = self._editor.textCursor().position()
@@ -170,7 +178,10 @@ class Corrections:
 
     def _offer(self, misspellings: Misspellings, word: Word) -> None:
         separator = self._menu.insertSeparator(self._first)
-        adding, waiting = QAction(f"Add “{word.text}” to my words", self._menu), QAction("Looking it up…", self._menu)
+        adding, waiting = (
+            QAction(tr("Add “{text}” to my words", text=word.text), self._menu),
+            QAction(tr("Looking it up…"), self._menu),
+        )
         adding.triggered.connect(lambda: misspellings.add(word))
         waiting.setEnabled(False)
         self._menu.insertActions(separator, [waiting, adding])
@@ -188,5 +199,5 @@ class Corrections:
             action.triggered.connect(lambda _checked=False, instead=instead: misspellings.correct(word, instead))
             self._menu.insertAction(waiting, action)
             offered.append(action)
-        waiting.setText("No other spelling is known")
+        waiting.setText(tr("No other spelling is known"))
         waiting.setVisible(not found)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 from palimpsest.app.actions import Choices
 from palimpsest.app.icons import icon
 from palimpsest.engine import Done, Ready
+from palimpsest.engine.language import tr
 
 GIGABYTE, MEGABYTE = 1 << 30, 1 << 20
 
@@ -24,12 +25,12 @@ class ModelButton(QToolButton):
         self._last: Done | None = None
         self.busy = False
         self.choices: Callable[[], Choices] = tuple  # of models
-        self.setText("Loading the model…")
+        self.setText(tr("Loading the model…"))
         self.setIcon(icon("model"))
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.setAutoRaise(True)
-        self.setAccessibleName("Model")
-        self.setToolTip("Model")
+        self.setAccessibleName(tr("Model"))
+        self.setToolTip(tr("Model"))
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self)
         menu.aboutToShow.connect(lambda: self._fill(menu))
@@ -38,9 +39,9 @@ class ModelButton(QToolButton):
     def ready(self, ready: Ready) -> None:
         """The model is loaded."""
         self._ready = ready
-        self.setText(f"{ready.model} on {ready.device}")
+        self.setText(tr("{model} on {device}", model=ready.model, device=ready.device))
 
-    def unloaded(self, text: str = "The model is not loaded; a fill loads it") -> None:
+    def unloaded(self, text: str = tr("The model is not loaded; a fill loads it")) -> None:
         """There is no model in the memory."""
         self._ready = None
         self.setText(text)
@@ -57,22 +58,36 @@ class ModelButton(QToolButton):
         for name, do in self.choices():
             menu.addAction(name.replace("&", "&&"), do)
         menu.addSeparator()
-        menu.addAction("&Give the memory back until the next fill", self.unload_wanted.emit)
+        menu.addAction(tr("&Give the memory back until the next fill"), self.unload_wanted.emit)
 
     def told(self) -> list[str]:
         """What there is to tell, line by line."""
         memory = _memory() / GIGABYTE
         told = [self.text()]
         if self._ready and self._ready.memory:
-            told.append(f"Its weights take {self._ready.memory / MEGABYTE:,.0f} MB on {self._ready.device}")
+            told.append(
+                tr(
+                    "Its weights take {memory:,.0f} MB on {device}",
+                    memory=self._ready.memory / MEGABYTE,
+                    device=self._ready.device,
+                )
+            )
         if self._ready and self._ready.way:
             told.append(f"{self._ready.device} {self._ready.way}")
-        told.append(f"Palimpsest takes {memory:.1f} GB of the machine's memory")
-        told.append("A fill runs" if self.busy else "Nothing runs or waits")
+        told.append(tr("Palimpsest takes {memory:.1f} GB of the machine's memory", memory=memory))
+        told.append(tr("A fill runs") if self.busy else tr("Nothing runs or waits"))
         if self._last:
             done = self._last
             pace = done.tokens / max(done.seconds, 1e-9)
-            told.append(f"Last fill: {done.steps} steps, {done.seconds:.1f} s, {pace:.0f} tokens/s, seed {done.seed}")
+            told.append(
+                tr(
+                    "Last fill: {steps} steps, {seconds:.1f} s, {pace:.0f} tokens/s, seed {seed}",
+                    steps=done.steps,
+                    seconds=done.seconds,
+                    pace=pace,
+                    seed=done.seed,
+                )
+            )
         return told
 
 

@@ -24,10 +24,11 @@ from palimpsest.app import command, models
 from palimpsest.app.fetching import Fetching
 from palimpsest.app.tasks import started
 from palimpsest.engine import EngineError, Offer, came, damaged, forget, kept, offer
+from palimpsest.engine.language import tr
 
-SHIPPED = "mini, shipped with Palimpsest"
+SHIPPED = tr("mini, shipped with Palimpsest")
 FAMOUS = "google/diffusiongemma-26B-A4B-it"
-OFFLINE = "You work offline: end that in the preferences to fetch a checkpoint."
+OFFLINE = tr("You work offline: end that in the preferences to fetch a checkpoint.")
 TICK = 500  # milliseconds between two looks at how much has come
 
 T = TypeVar("T")
@@ -41,23 +42,23 @@ class ModelsDialog(QDialog):
     def __init__(self, parent: QWidget, current: str, offline: bool):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle("Models")
+        self.setWindowTitle(tr("Models"))
         self._current, self._offline = current, offline
         self._offer: Offer | None = None
         self.list = QListWidget()
-        self.list.setAccessibleName("Checkpoints on this machine")
+        self.list.setAccessibleName(tr("Checkpoints on this machine"))
         self.list.currentItemChanged.connect(self._show_possible)
-        self.use, self.check = _button("&Use", self._use), _button("&Check", self._check)
-        self.remove = _button("&Remove…", self._remove)
+        self.use, self.check = _button(tr("&Use"), self._use), _button(tr("&Check"), self._check)
+        self.remove = _button(tr("&Remove…"), self._remove)
         self.wanted = QLineEdit(FAMOUS)
-        self.wanted.setAccessibleName("A checkpoint's name on Hugging Face's hub")
+        self.wanted.setAccessibleName(tr("A checkpoint's name on Hugging Face's hub"))
         self.wanted.textChanged.connect(self._forget_offer)
-        self.get = _button("&Look", self._get)
+        self.get = _button(tr("&Look"), self._get)
         self.get.setDefault(True)
         self.fetching = Fetching()
-        self.fetching.done.connect(lambda: self._ended("It is here: choose it above, and press Use."))
+        self.fetching.done.connect(lambda: self._ended(tr("It is here: choose it above, and press Use.")))
         self.fetching.stopped.connect(
-            lambda: self._ended("Stopped. Files that came are kept: Look and Fetch go on with the rest.")
+            lambda: self._ended(tr("Stopped. Files that came are kept: Look and Fetch go on with the rest."))
         )
         self.fetching.failed.connect(self._ended)
         self.told = QLabel()
@@ -69,7 +70,7 @@ class ModelsDialog(QDialog):
         rows = QVBoxLayout(self)
         rows.addWidget(self.list)
         rows.addLayout(_row(self.use, self.check, self.remove))
-        rows.addWidget(QLabel("From Hugging Face's hub (nothing is asked there before you press Look):"))
+        rows.addWidget(QLabel(tr("From Hugging Face's hub (nothing is asked there before you press Look):")))
         rows.addLayout(_row(self.wanted, self.get))
         rows.addWidget(self.fetching)
         rows.addWidget(self.told)
@@ -120,34 +121,38 @@ class ModelsDialog(QDialog):
     @started
     async def _check(self) -> None:
         name = self._selected() or ""
-        self.told.setText(f"Reading all of {name}…")
+        self.told.setText(tr("Reading all of {name}…", name=name))
         try:
             broken = await self._away(damaged, name)
         except EngineError as error:
             self.told.setText(str(error))
             return
-        told = f"Damaged: {', '.join(file.name for file in broken)}. Remove {name}, and fetch it again."
-        self.told.setText(told if broken else f"{name} is as it was published.")
+        told = tr(
+            "Damaged: {names}. Remove {name}, and fetch it again.",
+            names=", ".join(file.name for file in broken),
+            name=name,
+        )
+        self.told.setText(told if broken else tr("{name} is as it was published.", name=name))
 
     @started
     async def _remove(self) -> None:
         name = self._selected() or ""
-        question = f"Remove {name} from this machine, for every program that uses the hub's cache?"
-        if QMessageBox.question(self, "Models", question) != QMessageBox.StandardButton.Yes:
+        question = tr("Remove {name} from this machine, for every program that uses the hub's cache?", name=name)
+        if QMessageBox.question(self, tr("Models"), question) != QMessageBox.StandardButton.Yes:
             return
         if name == self._current:
             self._current = ""
             self.chosen.emit("")
         try:
             freed = await self._away(forget, name)
-            self.told.setText(f"{models.size_of(freed)} are free again.")
+            self.told.setText(tr("{size} are free again.", size=models.size_of(freed)))
         except EngineError as error:
             self.told.setText(str(error))
         self._list()
 
     def _forget_offer(self) -> None:
         self._offer = None
-        self.get.setText("&Look")
+        self.get.setText(tr("&Look"))
 
     def _get(self) -> None:
         if self._offline:
@@ -161,7 +166,7 @@ class ModelsDialog(QDialog):
     @started
     async def _ask(self) -> None:
         name = self.wanted.text().strip()
-        self.told.setText(f"Asking the hub for {name}…")
+        self.told.setText(tr("Asking the hub for {name}…", name=name))
         try:
             offered = await self._away(offer, name)
             self.told.setText(await self._away(models.told, offered))
@@ -173,7 +178,9 @@ class ModelsDialog(QDialog):
                 self.get.setEnabled(True)
         if name == self.wanted.text().strip():
             self._offer = offered
-            self.get.setText(f"&Fetch {models.size_of(offered.missing)}" if offered.missing else "&Fetch")
+            self.get.setText(
+                tr("&Fetch {size}", size=models.size_of(offered.missing)) if offered.missing else tr("&Fetch")
+            )
 
     def _fetch(self, offered: Offer) -> None:
         """As a process of its own: that can be stopped at any moment."""

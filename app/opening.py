@@ -12,6 +12,7 @@ from palimpsest.app.banner import Banner
 from palimpsest.app.editor import Editor
 from palimpsest.app.encoding import UnreadableError, decode
 from palimpsest.app.page import Page
+from palimpsest.engine.language import tr
 
 BIG = 2_000_000  # bytes: what takes longer than a moment to be put into its page
 AROUND = 20_000  # bytes before the caret's line, and as many from there
@@ -103,7 +104,7 @@ class Opening(QFrame):
         self._bar.setValue(int(100 * file.share) if file else 0)
 
     def _draw(self, file: Coming, editor: Editor, page: Page) -> None:
-        self.banner.tell(f"Opening {file.name}…", {"Stop": file.stop})
+        self.banner.tell(tr("Opening {name}…", name=file.name), {tr("Stop"): file.stop})
         self._bar.setAccessibleName(self.banner.message)
         self.excerpt.setFont(editor.font())
         self.excerpt.setLineWrapMode(editor.lineWrapMode())

@@ -23,6 +23,7 @@ from palimpsest.app.span import Span
 from palimpsest.app.spelling import Speller
 from palimpsest.app.theme import code_style
 from palimpsest.app.utf16 import units
+from palimpsest.engine.language import tr
 
 
 class Page(QWidget):
@@ -49,7 +50,7 @@ class Page(QWidget):
 
     @property
     def title(self) -> str:
-        return self.path.name if self.path else "Untitled"
+        return self.path.name if self.path else tr("Untitled")
 
     @property
     def place(self) -> Place:
@@ -142,8 +143,10 @@ class Page(QWidget):
         self.editor.change(edits(self.editor.text(), rescued.file.text))
         self.editor.document().setModified(True)
         self.journal.write()
-        choices = {"Keep": self.banner.hide, "Discard": self._discard}
-        self.banner.tell(f"{self.title} was not saved when Palimpsest ended. This is how it was.", choices)
+        choices = {tr("Keep"): self.banner.hide, tr("Discard"): self._discard}
+        self.banner.tell(
+            tr("{title} was not saved when Palimpsest ended. This is how it was.", title=self.title), choices
+        )
 
     def _discard(self) -> None:
         self.editor.undo()
@@ -160,7 +163,7 @@ class Page(QWidget):
         """What stands here and on the disk, as a unified diff."""
         assert self.path
         there = await asyncio.to_thread(document.load, self.path, self.file.encoding)
-        return await asyncio.to_thread(unified, there.text, self.editor.text(), "on the disk", "here")
+        return await asyncio.to_thread(unified, there.text, self.editor.text(), tr("on the disk"), tr("here"))
 
     def go_to(self, line: int, column: int = 1) -> None:
         """Put the caret at a line and column, both from 1, or as near as there is."""

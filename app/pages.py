@@ -32,8 +32,9 @@ from palimpsest.app.spelling import Speller
 from palimpsest.app.tabs import Tabs
 from palimpsest.app.tasks import started
 from palimpsest.app.watch import DiskWatch
+from palimpsest.engine.language import tr
 
-LINE_ENDS = {"LF (Unix, macOS)": "\n", "CRLF (Windows)": "\r\n", "CR (old Macintosh)": "\r"}
+LINE_ENDS = {tr("LF (Unix, macOS)"): "\n", tr("CRLF (Windows)"): "\r\n", tr("CR (old Macintosh)"): "\r"}
 
 
 class Pages(Tabs):
@@ -101,7 +102,7 @@ class Pages(Tabs):
         page.setFocus()
 
     def ask_open(self) -> None:
-        names, _ = QFileDialog.getOpenFileNames(self, "Open", str(self.page.path.parent) if self.page.path else "")
+        names, _ = QFileDialog.getOpenFileNames(self, tr("Open"), str(self.page.path.parent) if self.page.path else "")
         for name in names:
             self.open(Path(name))
 
@@ -154,10 +155,10 @@ class Pages(Tabs):
         if stamp(path) != before:
             self._changed_on_disk(path)
         if missing:
-            self.told.emit(f"{path.name} is a new file; saving makes it")
+            self.told.emit(tr("{name} is a new file; saving makes it", name=path.name))
         elif file.guessed:
             name = label(file.encoding)
-            self.told.emit(f"Read as {name}; if it looks wrong, File ▸ Reopen with encoding…")
+            self.told.emit(tr("Read as {name}; if it looks wrong, File ▸ Reopen with encoding…", name=name))
         return True
 
     @started
@@ -302,7 +303,7 @@ class Pages(Tabs):
         return self.ask_save_as()
 
     def ask_save_as(self) -> bool:
-        name, _ = QFileDialog.getSaveFileName(self, "Save as", str(self.page.path or ""))
+        name, _ = QFileDialog.getSaveFileName(self, tr("Save as"), str(self.page.path or ""))
         return bool(name) and self.save_as(Path(name))
 
     def save_as(self, path: Path) -> bool:
@@ -317,7 +318,7 @@ class Pages(Tabs):
 
     def ask_save_with(self) -> None:
         """Write the page's file in another encoding from now on."""
-        if chosen := self._ask_encoding("Save with encoding"):
+        if chosen := self._ask_encoding(tr("Save with encoding")):
             self._write(self.page, self.page.path, self.page.text().encoded(chosen))
 
     def _write(self, page: Page, path: Path | None, file: Text) -> bool:
@@ -335,7 +336,7 @@ class Pages(Tabs):
         file = self.page.file
         names, kinds = list(LINE_ENDS), list(LINE_ENDS.values())
         name, chosen = QInputDialog.getItem(
-            self, "Line ends", "Lines end with:", names, kinds.index(file.newline), False
+            self, tr("Line ends"), tr("Lines end with:"), names, kinds.index(file.newline), False
         )
         if chosen and LINE_ENDS[name] != file.newline:
             self.page.set_line_ends(LINE_ENDS[name])
@@ -344,7 +345,7 @@ class Pages(Tabs):
 
     def ask_reopen(self) -> None:
         """Read the page's file in another encoding."""
-        if self.page.path and self.may_leave(self.page) and (chosen := self._ask_encoding("Reopen with encoding")):
+        if self.page.path and self.may_leave(self.page) and (chosen := self._ask_encoding(tr("Reopen with encoding"))):
             self.reload(self.page, chosen)
 
     def ask_reload(self) -> None:
@@ -373,7 +374,7 @@ class Pages(Tabs):
             self.told.emit(str(error))
             return
         dialog = QDialog(self)
-        dialog.setWindowTitle(f"{page.title}: on the disk and here")
+        dialog.setWindowTitle(tr("{title}: on the disk and here", title=page.title))
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         shown = QPlainTextEdit(told)
         shown.setReadOnly(True)
@@ -390,23 +391,26 @@ class Pages(Tabs):
                 continue
             if not path.exists():
                 page.editor.document().setModified(True)
-                choices = {"Save it again": lambda p=page: self._save(p), "Close": lambda p=page: self.close_page(p)}
-                page.banner.tell(f"{path.name} is no longer on the disk.", choices)
+                choices = {
+                    tr("Save it again"): lambda p=page: self._save(p),
+                    tr("Close"): lambda p=page: self.close_page(p),
+                }
+                page.banner.tell(tr("{name} is no longer on the disk.", name=path.name), choices)
             elif not page.modified:
                 self.reload(page)
             else:
                 choices = {
-                    "Show differences": lambda p=page: self.compare(p),
-                    "Take the file’s": lambda p=page: self.reload(p),
-                    "Keep mine": page.banner.hide,
+                    tr("Show differences"): lambda p=page: self.compare(p),
+                    tr("Take the file’s"): lambda p=page: self.reload(p),
+                    tr("Keep mine"): page.banner.hide,
                 }
-                page.banner.tell(f"{path.name} was changed by another program, and here too.", choices)
+                page.banner.tell(tr("{name} was changed by another program, and here too.", name=path.name), choices)
 
     def _ask_encoding(self, title: str) -> str | None:
         names = list(ENCODINGS)
         known = label(self.page.file.encoding)
         index = names.index(known) if known in names else 0
-        name, chosen = QInputDialog.getItem(self, title, "Encoding:", names, index, False)
+        name, chosen = QInputDialog.getItem(self, title, tr("Encoding:"), names, index, False)
         return ENCODINGS[name] if chosen else None
 
     def _dress(self, page: Page) -> None:
@@ -419,7 +423,7 @@ class Pages(Tabs):
             return True
         self.show_page(page)
         buttons = QMessageBox.StandardButton
-        question = f"Save the changes to {page.path.name if page.path else 'the untitled document'}?"
+        question = tr("Save the changes to {name}?", name=page.path.name if page.path else tr("the untitled document"))
         answer = QMessageBox.question(self, "Palimpsest", question, buttons.Save | buttons.Discard | buttons.Cancel)
         return answer == buttons.Discard or (answer == buttons.Save and self._save(page))
 

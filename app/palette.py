@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QDialog, QLineEdit, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from palimpsest.app.actions import name_of
+from palimpsest.engine.language import tr
 
 WIDTH, HEIGHT = 520, 340  # pixels
 
@@ -134,7 +135,7 @@ class CommandPalette(Palette):
     """Everything that can be done now."""
 
     def __init__(self, actions: list[QAction], parent: QWidget | None = None):
-        super().__init__("Command", "what to do", parent)
+        super().__init__(tr("Command"), tr("what to do"), parent)
         self._commands = [_choice(action) for action in actions if action.isEnabled()]
 
     def search(self, wanted: str) -> None:

@@ -26,10 +26,11 @@ from PySide6.QtWidgets import (
 
 from palimpsest.app.actions import name_of
 from palimpsest.app.settings import ROWS, Settings
+from palimpsest.engine.language import tr
 
 WIDTH, HEIGHT = 560, 560  # pixels
 LINES = 5  # of a field that takes several
-KEYS = "Keys"  # the section behind those of the table
+KEYS = tr("Keys")  # the section behind those of the table
 
 
 class Preferences(QDialog):
@@ -40,14 +41,14 @@ class Preferences(QDialog):
     def __init__(self, settings: Settings, actions: list[QAction], parent: QWidget | None = None):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle("Preferences")
+        self.setWindowTitle(tr("Preferences"))
         self._settings, self._actions = settings, actions
-        self.wanted = QLineEdit(placeholderText="Search", clearButtonEnabled=True)
-        self.wanted.setAccessibleName("Search the preferences")
+        self.wanted = QLineEdit(placeholderText=tr("Search"), clearButtonEnabled=True)
+        self.wanted.setAccessibleName(tr("Search the preferences"))
         self.wanted.textChanged.connect(self._filter)
         self._trouble = QLabel(wordWrap=True)
         self._area = QScrollArea(widgetResizable=True)
-        self._area.setAccessibleName("Preferences")
+        self._area.setAccessibleName(tr("Preferences"))
         self._area.setFrameShape(QScrollArea.Shape.NoFrame)
         buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Close | QDialogButtonBox.StandardButton.RestoreDefaults
@@ -116,7 +117,7 @@ class Preferences(QDialog):
         return field
 
     def _set_keys(self, action: QAction, field: QKeySequenceEdit) -> None:
-        keys, name = field.keySequence(), name_of(action)
+        keys = field.keySequence()
         if keys == action.shortcut():
             return
         others = [
@@ -125,9 +126,11 @@ class Preferences(QDialog):
         if others:
             field.setKeySequence(action.shortcut())
             shown = keys.toString(QKeySequence.SequenceFormat.NativeText)
-            self._trouble.setText(f"{shown} is {name_of(others[0])}: give that other keys first.")
+            self._trouble.setText(
+                tr("{shown} is {name}: give that other keys first.", shown=shown, name=name_of(others[0]))
+            )
             return
-        self._set("shortcuts", self._settings.shortcuts | {name: keys.toString()})
+        self._set("shortcuts", self._settings.shortcuts | {action.objectName(): keys.toString()})
 
     def _restore(self) -> None:
         self._settings = Settings()
@@ -174,9 +177,10 @@ def _field(row: Any, value: Any, changed: Callable[[Any], None]) -> QWidget:
         field.textChanged.connect(lambda: changed(tuple(filter(None, map(str.strip, field.toPlainText().split("\n"))))))
     elif choices:
         field = Selection()
-        field.addItems(choices)
-        field.setCurrentText(value)
-        field.textActivated.connect(changed)
+        for choice, shown in choices.items():
+            field.addItem(shown, choice)
+        field.setCurrentIndex(field.findData(value))
+        field.activated.connect(lambda _index: changed(field.currentData()))
     else:
         field = Font(currentFont=QFont(value))
         field.currentFontChanged.connect(lambda font: changed(font.family()))

@@ -10,6 +10,7 @@ from shiboken6 import isValid
 
 from palimpsest.app.editor import Editor
 from palimpsest.app.tasks import started
+from palimpsest.engine.language import tr
 
 PAUSE = 200  # milliseconds without a change before the text is rendered
 
@@ -30,10 +31,10 @@ class Preview(QDockWidget):
     """Follows the text in front while it is shown. Pictures come from the disk, never from the network."""
 
     def __init__(self, parent: QWidget | None = None):
-        super().__init__("Preview", parent)
+        super().__init__(tr("Preview"), parent)
         self.setObjectName("preview")
         self.shown = QTextBrowser(openExternalLinks=True)
-        self.shown.setAccessibleName("Preview")
+        self.shown.setAccessibleName(tr("Preview"))
         self.shown.document().setDocumentMargin(16)
         self.setWidget(self.shown)
         self._editor: Editor | None = None

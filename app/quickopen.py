@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QWidget
 from palimpsest.app.folder import walk
 from palimpsest.app.palette import Choice, Palette, match
 from palimpsest.app.tasks import portion, started
+from palimpsest.engine.language import tr
 
 SHOWN = 100  # files at most
 OWN = 10  # what it counts that the letters are in the file's own name and not only in its folders'
@@ -30,7 +31,7 @@ class QuickOpen(Palette):
 
     def __init__(self, root: Path | None, first: Iterable[Path], parent: QWidget | None = None):
         """``first`` are the files that come first, of which those in ``root`` are offered."""
-        super().__init__("File", "file, file:line or :line", parent)
+        super().__init__(tr("File"), tr("file, file:line or :line"), parent)
         self._root = root or Path()
         inside = (path for path in first if not root or path.is_relative_to(root))
         self._names = [str(path.relative_to(root) if root else path) for path in inside]
@@ -68,7 +69,7 @@ class QuickOpen(Palette):
         if number != self._searches:
             return
         if line and not name:
-            self.offer([Choice(f"Line {line}", "", partial(self.line_chosen.emit, line, column))])
+            self.offer([Choice(tr("Line {line}", line=line), "", partial(self.line_chosen.emit, line, column))])
         else:
             self.offer(self._choice(Path(one), line, column) for one in best)
 

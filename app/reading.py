@@ -27,6 +27,7 @@ from palimpsest.engine import (
     Transcript,
     Written,
 )
+from palimpsest.engine.language import tr
 
 BETWEEN = "\n\n"  # pages
 IDLE = 60_000  # milliseconds after which the networks are given back
@@ -102,7 +103,7 @@ class PictureBridge:
         if pages:
             yield Done((Alternative((_written(pages),), 0.0),), 0, 0, perf_counter() - began, 0)
         else:
-            yield Failed(" ".join(wrong) or "No text was found in the picture.")
+            yield Failed(" ".join(wrong) or tr("No text was found in the picture."))
 
 
 def _written(pages: list[Transcript]) -> Written:
@@ -135,5 +136,5 @@ def _file(picture: Picture) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="palimpsest-") as folder:
         path = Path(folder) / "picture.png"
         if not picture.save(str(path)):
-            raise PictureError("The clipboard's picture cannot be read.")
+            raise PictureError(tr("The clipboard's picture cannot be read."))
         yield path

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import regex
 
+from palimpsest.engine.language import tr
+
 PATIENCE = 2.0  # seconds that a pattern may take: some never end
 MOST = 100_000  # places that are told
 BEYOND = regex.compile("[\U00010000-\U0010ffff]")  # characters of two UTF-16 units
@@ -49,9 +51,9 @@ class Query:
                     if len(found) == MOST:
                         break
         except TimeoutError as error:
-            raise SearchError("This pattern takes too long here: make it simpler.") from error
+            raise SearchError(tr("This pattern takes too long here: make it simpler.")) from error
         except (regex.error, IndexError) as error:
-            raise SearchError(f"The replacement cannot be used: {error}.") from error
+            raise SearchError(tr("The replacement cannot be used: {error}.", error=error)) from error
         return found
 
     def _pattern(self) -> "regex.Pattern[str]":
@@ -61,4 +63,4 @@ class Query:
         try:
             return regex.compile(wanted, regex.MULTILINE | (0 if self.case else regex.IGNORECASE))
         except regex.error as error:
-            raise SearchError(f"This is no regular expression: {error}.") from error
+            raise SearchError(tr("This is no regular expression: {error}.", error=error)) from error

@@ -23,11 +23,14 @@ from palimpsest.app.page import Page
 from palimpsest.app.settings import Settings
 from palimpsest.app.tasks import started
 from palimpsest.engine import Backend, EngineError, Event, Failed, Fill, ServerError, open_backend, probe
+from palimpsest.engine.language import tr
 
 log = logging.getLogger(__name__)
 
-HERE = "This machine"
-OFFLINE = "You work offline, and {} is another machine: choose this machine's model, or end that in the preferences."
+HERE = tr("This machine")
+OFFLINE = tr(
+    "You work offline, and {host} is another machine: choose this machine's model, or end that in the preferences."
+)
 SERVICE = "palimpsest"  # as the system's keys know it
 KEY = "PALIMPSEST_API_KEY"  # in the environment, for servers whose key is nowhere else
 LOG = 1 << 20  # bytes of the list of requests, after which it begins anew and the old one is kept once
@@ -93,7 +96,7 @@ def opened(here: Callable[[str | None], Backend]) -> Backend:
     if server is None:
         return here(checkpoint())
     if settings.load()[0].offline and not server.local:
-        raise ServerError(OFFLINE.format(server.host))
+        raise ServerError(OFFLINE.format(host=server.host))
     return open_backend("remote", **server.asked)
 
 
@@ -143,14 +146,14 @@ class Servers(QObject):
         yield HERE + (" ✓" if server is None else ""), partial(self.choose, "")
         for line in self.settings.servers:
             yield line + (" ✓" if server == Server.of(line) else ""), partial(self.choose, line)
-        yield "Models…", self.show_models
-        yield "Engine…", self.show_engine
-        yield "Servers…", partial(self.preferences_wanted.emit, "servers")
+        yield tr("Models…"), self.show_models
+        yield tr("Engine…"), self.show_engine
+        yield tr("Servers…"), partial(self.preferences_wanted.emit, tr("Servers"))
         if server:
-            yield f"Try {server.host}", partial(self.test, server)
-            yield f"Key of {server.host}…", partial(self.ask_key, server)
-        yield "What is sent for the selection", self.sent_wanted.emit
-        yield "Requests so far", partial(self.requests_wanted.emit, requests())
+            yield tr("Try {host}", host=server.host), partial(self.test, server)
+            yield tr("Key of {host}…", host=server.host), partial(self.ask_key, server)
+        yield tr("What is sent for the selection"), self.sent_wanted.emit
+        yield tr("Requests so far"), partial(self.requests_wanted.emit, requests())
 
     def choose(self, line: str) -> None:
         """Have the server of that line of the preferences fill from now on, or with "" this machine."""
@@ -177,9 +180,9 @@ class Servers(QObject):
     async def test(self, server: Server) -> None:
         """Tell how fast the server is."""
         if self.settings.offline and not server.local:
-            self.told.emit(OFFLINE.format(server.host))
+            self.told.emit(OFFLINE.format(host=server.host))
             return
-        self.told.emit(f"Asking {server.host}…")
+        self.told.emit(tr("Asking {host}…", host=server.host))
         try:
             self.told.emit(await asyncio.to_thread(lambda: probe(**server.asked)))
         except EngineError as error:
@@ -188,11 +191,11 @@ class Servers(QObject):
     def ask_key(self, server: Server) -> None:
         """Have the user give the server's key, and keep it where the system keeps such."""
         hidden = QLineEdit.EchoMode.Password
-        key, given = QInputDialog.getText(self._window, "Key", f"Your key for {server.host}", hidden)
+        key, given = QInputDialog.getText(self._window, tr("Key"), tr("Your key for {host}", host=server.host), hidden)
         if not given:
             return
         if not _keep(server.host, key):
-            self.told.emit(f"This system keeps no keys: that of {server.host} is good until you quit.")
+            self.told.emit(tr("This system keeps no keys: that of {host} is good until you quit.", host=server.host))
         self._bridge.reopen()
 
     def asked_by(self, page: Page) -> "Gate":
@@ -205,19 +208,23 @@ class Servers(QObject):
         if server is None:
             return ""
         if self.settings.offline and not server.local:
-            return OFFLINE.format(server.host)
+            return OFFLINE.format(host=server.host)
         name = page.path.name if page.path else ""
         pattern = next((one for one in self.settings.unsent if name and fnmatch(name, one)), None)
         if pattern is None:
             return ""
-        return f"{name} is never sent to a server ({pattern} in the preferences): choose this machine's model for it."
+        return tr(
+            "{name} is never sent to a server ({pattern} in the preferences): choose this machine's model for it.",
+            name=name,
+            pattern=pattern,
+        )
 
     def gives_way(self, failed: Failed) -> bool:
         """Does this machine's model fill from now on, because a server did not?"""
         server = chosen()
         if server is None or not self.settings.fall_back:
             return False
-        self.told.emit(f"{failed.message} This machine's model fills instead.")
+        self.told.emit(tr("{message} This machine's model fills instead.", message=failed.message))
         self._choose("")
         return True
 
@@ -234,9 +241,10 @@ class Servers(QObject):
         agreed = _remembered().get("agreed", [])
         if server.local or server.host in agreed:
             return True
-        question = (
-            f"{server.host} is another machine. Whatever is filled is sent there: the text around the place, up to "
-            "20,000 characters of the file. Go on?"
+        question = tr(
+            "{host} is another machine. Whatever is filled is sent there: the text around the place, up "
+            "to 20,000 characters of the file. Go on?",
+            host=server.host,
         )
         buttons = QMessageBox.StandardButton
         if QMessageBox.question(self._window, "Palimpsest", question) != buttons.Yes:

@@ -32,6 +32,7 @@ from palimpsest.engine import (
     reopen,
     unsure,
 )
+from palimpsest.engine.language import tr
 
 log = logging.getLogger(__name__)
 
@@ -368,7 +369,15 @@ class FillSession:
                         await asyncio.sleep(FRAME)  # meanwhile newer drafts take its place
         except Exception as error:  # one of the three places that catch
             log.exception("a fill failed in the window")
-            self._tell(Failed(f"No draft can be shown ({type(error).__name__}: {error}). Your text is untouched."))
+            self._tell(
+                Failed(
+                    tr(
+                        "No draft can be shown ({name}: {error}). Your text is untouched.",
+                        name=type(error).__name__,
+                        error=error,
+                    )
+                )
+            )
         if isinstance(self._event, Failed | Stopped):
             self._draft = self._task = None
             if self.answers:

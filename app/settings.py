@@ -2,6 +2,7 @@
 
 import logging
 import tomllib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,16 @@ from typing import Any
 import tomli_w
 from platformdirs import user_config_path
 
+from palimpsest.engine.language import tr
+
 log = logging.getLogger(__name__)
 
 UNSENT = (".env*", "*.pem", "*.key", "*.p12", "*.kdbx", "id_*", ".netrc", ".npmrc", ".pypirc", "*credentials*")
 
 
-def setting(default: Any, section: str, label: str, choices: tuple[str, ...] = (), bounds: tuple[int, int] = (0, 0)):
-    """A row of the table: what it is at first, where it stands in the preferences, and what it may be."""
+def setting(default: Any, section: str, label: str, choices: Mapping[str, str] = {}, bounds: tuple[int, int] = (0, 0)):
+    """A row of the table: what it is at first, where it stands in the preferences, and what it may be: values and how
+    the user reads them."""
     return field(default=default, metadata={"section": section, "label": label, "choices": choices, "bounds": bounds})
 
 
@@ -23,28 +27,41 @@ def setting(default: Any, section: str, label: str, choices: tuple[str, ...] = (
 class Settings:
     """What a user may want otherwise. A ``str`` without choices is the name of a font, a tuple one text a line."""
 
-    theme: str = setting("system", "Looks", "Colours", choices=("system", "light", "dark"))
-    code_font: str = setting("JetBrains Mono", "Looks", "Font of code")
-    prose_font: str = setting("Vollkorn", "Looks", "Font of prose")
-    font_size: int = setting(11, "Looks", "Size of the text, in points", bounds=(5, 72))
-    line_numbers: bool = setting(True, "Looks", "Line numbers")
-    white_space: bool = setting(False, "Looks", "Show blanks and tabs")
-    ruler: int = setting(0, "Looks", "Ruler in code behind so many columns (0: none)", bounds=(0, 400))
-    wrap: str = setting("prose", "Writing", "Wrap long lines in", choices=("prose", "all files", "no file"))
-    indent: int = setting(4, "Writing", "Blanks of an indent, where the file does not tell", bounds=(1, 16))
-    tabs: bool = setting(False, "Writing", "Indent with tabs, where the file does not tell")
+    theme: str = setting(
+        "system", tr("Looks"), tr("Colours"), choices={"system": tr("system"), "light": tr("light"), "dark": tr("dark")}
+    )
+    code_font: str = setting("JetBrains Mono", tr("Looks"), tr("Font of code"))
+    prose_font: str = setting("Vollkorn", tr("Looks"), tr("Font of prose"))
+    font_size: int = setting(11, tr("Looks"), tr("Size of the text, in points"), bounds=(5, 72))
+    line_numbers: bool = setting(True, tr("Looks"), tr("Line numbers"))
+    white_space: bool = setting(False, tr("Looks"), tr("Show blanks and tabs"))
+    ruler: int = setting(0, tr("Looks"), tr("Ruler in code behind so many columns (0: none)"), bounds=(0, 400))
+    wrap: str = setting(
+        "prose",
+        tr("Writing"),
+        tr("Wrap long lines in"),
+        choices={"prose": tr("prose"), "all files": tr("all files"), "no file": tr("no file")},
+    )
+    indent: int = setting(4, tr("Writing"), tr("Blanks of an indent, where the file does not tell"), bounds=(1, 16))
+    tabs: bool = setting(False, tr("Writing"), tr("Indent with tabs, where the file does not tell"))
     spelling: str = setting(
-        "prose", "Writing", "Check the spelling of", choices=("prose", "prose and comments", "nothing")
+        "prose",
+        tr("Writing"),
+        tr("Check the spelling of"),
+        choices={"prose": tr("prose"), "prose and comments": tr("prose and comments"), "nothing": tr("nothing")},
     )
-    continuing: bool = setting(False, "Drafts", "Go on by itself when you pause at a line's end")
+    continuing: bool = setting(False, tr("Drafts"), tr("Go on by itself when you pause at a line's end"))
     drafts: str = setting(
-        "while they form", "Drafts", "Show drafts", choices=("while they form", "when they are finished")
+        "while they form",
+        tr("Drafts"),
+        tr("Show drafts"),
+        choices={"while they form": tr("while they form"), "when they are finished": tr("when they are finished")},
     )
-    instructions: tuple[str, ...] = setting((), "Drafts", "Your own instructions, one a line")
-    servers: tuple[str, ...] = setting((), "Servers", "Address, model if need be, one server a line")
-    offline: bool = setting(False, "Servers", "Work offline: no other machine is asked")
-    fall_back: bool = setting(False, "Servers", "If a server fails, fill on this machine")
-    unsent: tuple[str, ...] = setting(UNSENT, "Servers", "Files never sent, one pattern a line")
+    instructions: tuple[str, ...] = setting((), tr("Drafts"), tr("Your own instructions, one a line"))
+    servers: tuple[str, ...] = setting((), tr("Servers"), tr("Address, model if need be, one server a line"))
+    offline: bool = setting(False, tr("Servers"), tr("Work offline: no other machine is asked"))
+    fall_back: bool = setting(False, tr("Servers"), tr("If a server fails, fill on this machine"))
+    unsent: tuple[str, ...] = setting(UNSENT, tr("Servers"), tr("Files never sent, one pattern a line"))
     shortcuts: dict[str, str] = field(default_factory=dict)  # other keys than the table of actions says, by its names
 
 
@@ -61,13 +78,19 @@ def load() -> tuple[Settings, str]:
     try:
         told = _told()
     except (OSError, ValueError) as error:
-        return Settings(), f"{file()} cannot be read ({error}): correct it, or change a preference to begin it anew."
+        return Settings(), tr(
+            "{file} cannot be read ({error}): correct it, or change a preference to begin it anew.",
+            file=file(),
+            error=error,
+        )
     good = {row.name: told[row.name] for row in ROWS if row.name in told and _fits(row, told[row.name])}
     shortcuts = told.get("shortcuts", {})
     if isinstance(shortcuts, dict):
         good["shortcuts"] = {name: keys for name, keys in shortcuts.items() if isinstance(keys, str)}
     wrong = [row.name for row in ROWS if row.name in told and row.name not in good]
-    return Settings(**good), f"{file()}: {', '.join(wrong)} cannot be that, so it is as usual." if wrong else ""
+    return Settings(**good), tr(
+        "{file}: {wrong} cannot be that, so it is as usual.", file=file(), wrong=", ".join(wrong)
+    ) if wrong else ""
 
 
 def save(settings: Settings) -> None:

@@ -9,25 +9,25 @@ from PySide6.QtGui import QAction, QIcon, QKeyEvent, QKeySequence, QPainter, QPa
 from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QStyle, QStyleOptionButton, QVBoxLayout, QWidget
 
 from palimpsest.app import recent
-from palimpsest.app.actions import name_of
 from palimpsest.app.editor import Editor
 from palimpsest.app.icons import icon
 from palimpsest.app.page import Page
 from palimpsest.engine import environment
+from palimpsest.engine.language import tr
 
 MOST = 6  # files
 WIDTH, PADDING = 520, 8  # pixels
 SIGN = 16  # pixels
 WAYS = {
-    "File: Open": "Open a file…",
-    "File: Open folder": "Open a folder…",
-    "Fill: Models": "Get a larger model than mini, which came along…",
-    "Fill: Engine": "Have the model run on this machine's NVIDIA card…",
+    "File: Open": tr("Open a file…"),
+    "File: Open folder": tr("Open a folder…"),
+    "Fill: Models": tr("Get a larger model than mini, which came along…"),
+    "Fill: Engine": tr("Have the model run on this machine's NVIDIA card…"),
 }
 TRY = {
-    "Fill: Fill in": "fills in what the text around the caret asks for",
-    "Fill: Rewrite": "rewrites what is selected as you say",
-    "View: Commands": "finds all else by a few letters of its name",
+    "Fill: Fill in": tr("fills in what the text around the caret asks for"),
+    "Fill: Rewrite": tr("rewrites what is selected as you say"),
+    "View: Commands": tr("finds all else by a few letters of its name"),
 }
 
 
@@ -66,7 +66,7 @@ class Start(QFrame):
     def __init__(self, actions: list[QAction], parent: QWidget):
         super().__init__(parent)
         self._window = parent
-        self._actions = {name_of(action): action for action in actions}
+        self._actions = {action.objectName(): action for action in actions}
         self._editor: Editor | None = None
         self.choices: list[Choice] = []
         self._column = QVBoxLayout(self)
@@ -95,16 +95,16 @@ class Start(QFrame):
                 widget.deleteLater()
         self.choices = []
         if files:
-            self._head("Opened lately")
+            self._head(tr("Opened lately"))
         for path in files:
             self._choose(icon("file"), path.name, _short(path.parent), partial(self.chosen.emit, path))
-        self._head("Begin")
+        self._head(tr("Begin"))
         for name, label in WAYS.items():
             if name == "Fill: Engine" and not environment.useful():
                 continue
             way = self._actions[name]
             self._choose(way.icon(), label, self._keys(name), way.trigger)
-        self._head("Or write, and try")
+        self._head(tr("Or write, and try"))
         for name, what in TRY.items():
             self._say(f"{self._keys(name)} {what}")
 

@@ -21,6 +21,7 @@ from palimpsest.engine import (
     Unloaded,
     Waiting,
 )
+from palimpsest.engine.language import tr
 
 
 class StatusBar(QStatusBar):
@@ -35,8 +36,8 @@ class StatusBar(QStatusBar):
         self.unload_wanted = self.model.unload_wanted
         self._encoding, self._line_ends = QToolButton(), QToolButton()
         for button, name, wanted in (
-            (self._encoding, "Encoding", self.encoding_wanted),
-            (self._line_ends, "Line ends", self.line_ends_wanted),
+            (self._encoding, tr("Encoding"), self.encoding_wanted),
+            (self._line_ends, tr("Line ends"), self.line_ends_wanted),
         ):
             button.setAutoRaise(True)
             button.setAccessibleName(name)
@@ -49,7 +50,7 @@ class StatusBar(QStatusBar):
 
     def tell_file(self, file: Text) -> None:
         """Say how the file in front is written."""
-        self._encoding.setText(label(file.encoding) + (" with BOM" if file.bom else ""))
+        self._encoding.setText(label(file.encoding) + (tr(" with BOM") if file.bom else ""))
         self._line_ends.setText({"\n": "LF", "\r\n": "CRLF", "\r": "CR"}[file.newline])
 
     def report(self, event: Event) -> None:
@@ -57,27 +58,29 @@ class StatusBar(QStatusBar):
         self.model.busy = isinstance(event, Progress)
         match event:
             case Loading(done=done, total=total, left=left):
-                self.model.setText(f"Loading the model… {done / total:.0%}, {left:.0f} s left")
+                self.model.setText(tr("Loading the model… {done:.0%}, {left:.0f} s left", done=done / total, left=left))
             case Ready():
                 self.model.ready(event)
             case Unloaded():
                 self.model.unloaded()
             case Waiting():
-                self.showMessage("Waiting for the model… Esc stops")
+                self.showMessage(tr("Waiting for the model… Esc stops"))
             case Reading(done=done, total=total):
-                self._step.setText(f"Read {done / total:.0%}")
-                self.showMessage("Reading the text… Esc stops")
+                self._step.setText(tr("Read {done:.0%}", done=done / total))
+                self.showMessage(tr("Reading the text… Esc stops"))
             case Thought():
-                self.showMessage("Thinking… Esc stops")
+                self.showMessage(tr("Thinking… Esc stops"))
             case Draft(step=step, max_steps=most):
-                self._step.setText(f"Step {step} of {most}")
-                self.showMessage("Drafting… Esc stops")
+                self._step.setText(tr("Step {step} of {most}", step=step, most=most))
+                self.showMessage(tr("Drafting… Esc stops"))
             case Done(steps=0):
                 self._step.clear()
-                self.showMessage("Tab keeps the draft, Esc drops it")
+                self.showMessage(tr("Tab keeps the draft, Esc drops it"))
             case Done(steps=steps, tokens=tokens, seconds=seconds):
-                self._step.setText(f"{steps} steps, {tokens / max(seconds, 1e-9):.0f} tokens/s")
-                self.showMessage("Tab keeps the draft, Esc drops it")
+                self._step.setText(
+                    tr("{steps} steps, {tokens:.0f} tokens/s", steps=steps, tokens=tokens / max(seconds, 1e-9))
+                )
+                self.showMessage(tr("Tab keeps the draft, Esc drops it"))
                 self.model.ended(event)
             case Failed(message=message):
                 self._step.clear()
@@ -87,11 +90,17 @@ class StatusBar(QStatusBar):
 
     def tell_answer(self, number: int, count: int) -> None:
         """Say which of several answers is shown."""
-        self.showMessage(f"Answer {number} of {count}; Tab keeps it, Alt+] and Alt+[ show others, Esc drops it")
+        self.showMessage(
+            tr(
+                "Answer {number} of {count}; Tab keeps it, Alt+] and Alt+[ show others, Esc drops it",
+                number=number,
+                count=count,
+            )
+        )
 
     def failed_to_load(self, event: Failed) -> None:
         """Say that there is no model to ask."""
-        self.model.unloaded("No model")
+        self.model.unloaded(tr("No model"))
         self.showMessage(event.message)
 
     def ended(self) -> None:

@@ -7,6 +7,7 @@ from PySide6.QtGui import QGuiApplication, QMouseEvent
 from PySide6.QtWidgets import QApplication, QMenu, QSplitter, QTabBar, QTabWidget, QWidget
 
 from palimpsest.app.page import Page
+from palimpsest.engine.language import tr
 
 
 class Tabs(QSplitter):
@@ -97,8 +98,8 @@ class Tabs(QSplitter):
         group = QTabWidget()
         bar = _Bar(lambda place: self._other_at(group, place) is not None)
         group.setTabBar(bar)
-        group.setAccessibleName("Open files")
-        bar.setAccessibleName("Open files")
+        group.setAccessibleName(tr("Open files"))
+        bar.setAccessibleName(tr("Open files"))
         bar.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         bar.customContextMenuRequested.connect(lambda place: self._offer(group, place))
         bar.taken_out.connect(lambda place: self._drop(group, place))
@@ -119,10 +120,10 @@ class Tabs(QSplitter):
         others = [other for other in self.all if other is not page]
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.addAction("&Move to the other side", lambda: self.change_side(page)).setEnabled(bool(others))
-        menu.addAction("&Close", lambda: self.close_wanted.emit(page))
-        menu.addAction("Close &others", lambda: self._close(others)).setEnabled(bool(others))
-        copy = menu.addAction("Copy &path", lambda: QGuiApplication.clipboard().setText(str(page.path)))
+        menu.addAction(tr("&Move to the other side"), lambda: self.change_side(page)).setEnabled(bool(others))
+        menu.addAction(tr("&Close"), lambda: self.close_wanted.emit(page))
+        menu.addAction(tr("Close &others"), lambda: self._close(others)).setEnabled(bool(others))
+        copy = menu.addAction(tr("Copy &path"), lambda: QGuiApplication.clipboard().setText(str(page.path)))
         copy.setEnabled(page.path is not None)
         menu.popup(group.tabBar().mapToGlobal(place))
 

@@ -12,6 +12,7 @@ from palimpsest.app.editor import Editor
 from palimpsest.app.session import FillSession
 from palimpsest.app.tasks import started
 from palimpsest.engine import Draft
+from palimpsest.engine.language import tr
 
 MOST = QSize(240, 160)  # points
 
@@ -25,7 +26,7 @@ class Thumbnail(QLabel):
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.setAutoFillBackground(True)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self.setAccessibleName("The picture that is read")
+        self.setAccessibleName(tr("The picture that is read"))
         editor.updateRequest.connect(self._stay)
         self._load(picture)
 

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from palimpsest.app.icons import icon
 from palimpsest.app.tasks import started
+from palimpsest.engine.language import tr
 
 SIGN = 16  # pixels
 
@@ -47,7 +48,7 @@ class FolderTree(QDockWidget):
         self._view.setModel(self._model)
         self._view.setIconSize(QSize(SIGN, SIGN))
         self._view.setItemDelegate(_Drawn(self._view))
-        self._view.setAccessibleName("Files in the folder")
+        self._view.setAccessibleName(tr("Files in the folder"))
         self._view.setHeaderHidden(True)
         for column in range(1, self._model.columnCount()):
             self._view.hideColumn(column)
@@ -56,14 +57,14 @@ class FolderTree(QDockWidget):
         self._view.setExpandsOnDoubleClick(False)
         self._view.activated.connect(self._activate)
         self._view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
-        self._action("New &file…", self._new_file)
-        self._action("New f&older…", self._new_folder)
+        self._action(tr("New &file…"), self._new_file)
+        self._action(tr("New f&older…"), self._new_folder)
         on_one = (
-            self._action("&Rename", self._rename, "F2"),
-            self._action("Move to the &trash…", self._trash, QKeySequence.StandardKey.Delete),
+            self._action(tr("&Rename"), self._rename, "F2"),
+            self._action(tr("Move to the &trash…"), self._trash, QKeySequence.StandardKey.Delete),
         )
-        self._action("&Copy path", self._copy_path, QKeySequence.StandardKey.Copy)
-        self._action("Show &hidden files").toggled.connect(self._show_hidden)
+        self._action(tr("&Copy path"), self._copy_path, QKeySequence.StandardKey.Copy)
+        self._action(tr("Show &hidden files")).toggled.connect(self._show_hidden)
         self._view.selectionModel().selectionChanged.connect(
             lambda: [action.setEnabled(bool(self._selected)) for action in on_one],
         )
@@ -72,7 +73,7 @@ class FolderTree(QDockWidget):
 
     def ask(self) -> None:
         """Let the user choose the folder to work on."""
-        if name := QFileDialog.getExistingDirectory(self, "Open folder", str(self.root or "")):
+        if name := QFileDialog.getExistingDirectory(self, tr("Open folder"), str(self.root or "")):
             self.open(Path(name))
 
     def open(self, folder: Path) -> None:
@@ -150,12 +151,12 @@ class FolderTree(QDockWidget):
             self._view.scrollTo(self._model.index(str(self._front)))
 
     def _new_file(self) -> None:
-        path = self._ask_name("New file")
+        path = self._ask_name(tr("New file"))
         if path and self._try(lambda: path.touch(exist_ok=False), path):
             self.chosen.emit(path)
 
     def _new_folder(self) -> None:
-        if path := self._ask_name("New folder"):
+        if path := self._ask_name(tr("New folder")):
             self._try(path.mkdir, path)
 
     def _ask_name(self, title: str) -> Path | None:
@@ -163,14 +164,14 @@ class FolderTree(QDockWidget):
         at = self._selected or self.root
         assert at
         folder = at if at.is_dir() else at.parent
-        name, given = QInputDialog.getText(self, title, f"Name in {folder.name}:")
+        name, given = QInputDialog.getText(self, title, tr("Name in {name}:", name=folder.name))
         return folder / name if given and name else None
 
     def _try(self, make: Callable[[], None], path: Path) -> bool:
         try:
             make()
         except OSError as error:
-            self.told.emit(f"{path} cannot be made: {error.strerror}.")
+            self.told.emit(tr("{path} cannot be made: {reason}.", path=path, reason=error.strerror))
             return False
         return True
 
@@ -181,10 +182,14 @@ class FolderTree(QDockWidget):
     async def _trash(self) -> None:
         path = self._selected
         buttons = QMessageBox.StandardButton
-        question = f"Move {path.name} to the trash?" if path else ""
+        question = tr("Move {name} to the trash?", name=path.name) if path else ""
         if path and QMessageBox.question(self, "Palimpsest", question) == buttons.Yes:
             moved = await asyncio.to_thread(QFile.moveToTrash, str(path))
-            self.told.emit(f"{path.name} is in the trash" if moved else f"{path.name} cannot be moved to the trash.")
+            self.told.emit(
+                tr("{name} is in the trash", name=path.name)
+                if moved
+                else tr("{name} cannot be moved to the trash.", name=path.name)
+            )
 
     def _copy_path(self) -> None:
         QGuiApplication.clipboard().setText(str(self._selected or self.root))

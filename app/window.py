@@ -36,6 +36,7 @@ from palimpsest.app.tasks import started
 from palimpsest.app.theme import Theme
 from palimpsest.app.tree import FolderTree
 from palimpsest.engine import PICTURES, Event, Failed, Options, Ready, Unloaded, sent
+from palimpsest.engine.language import tr
 
 
 class Window(QMainWindow):
@@ -67,7 +68,7 @@ class Window(QMainWindow):
         self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.preview)
         self.tree = FolderTree()
         self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, self.tree)
-        self.finder, self._found = Finder(lambda: self.tree.root, self.pages.unsaved), QDockWidget("Find in files")
+        self.finder, self._found = Finder(lambda: self.tree.root, self.pages.unsaved), QDockWidget(tr("Find in files"))
         self._found.setObjectName("found")
         self._found.setWidget(self.finder)
         self._found.hide()
@@ -147,7 +148,11 @@ class Window(QMainWindow):
             settings.save(chosen)
         except OSError as error:
             self.status.showMessage(
-                f"The preferences hold until you quit: {settings.file()} cannot be written ({error})."
+                tr(
+                    "The preferences hold until you quit: {file} cannot be written ({error}).",
+                    file=settings.file(),
+                    error=error,
+                )
             )
 
     @property
@@ -190,7 +195,7 @@ class Window(QMainWindow):
         if await asyncio.to_thread(path.is_file):
             await self.go(path)
         else:
-            self.status.showMessage(f"{path} is no longer there")
+            self.status.showMessage(tr("{path} is no longer there", path=path))
 
     def show_recent(self) -> None:
         """Let the user choose one of the files opened lately."""
@@ -203,7 +208,7 @@ class Window(QMainWindow):
         """Go where the user says."""
         caret = self.editor.textCursor()
         here = f"{caret.blockNumber() + 1}:{caret.positionInBlock() + 1}"
-        told, chosen = QInputDialog.getText(self, "Go to line", "Line, or line:column", text=here)
+        told, chosen = QInputDialog.getText(self, tr("Go to line"), tr("Line, or line:column"), text=here)
         line, _, column = told.partition(":")
         if chosen and line.strip().isdecimal():
             self.page.go_to(int(line), int(column) if column.strip().isdecimal() else 1)
@@ -221,14 +226,14 @@ class Window(QMainWindow):
         from palimpsest.app.paper import Sheet, write_pdf
 
         name = str(self._named.with_suffix(".pdf"))
-        name, _ = QFileDialog.getSaveFileName(self, "Export as PDF", name, "PDF (*.pdf)")
+        name, _ = QFileDialog.getSaveFileName(self, tr("Export as PDF"), name, tr("PDF (*.pdf)"))
         if name:
             try:
                 await write_pdf(Sheet(self._named, self.editor.text(), self.editor.font()), Path(name))
             except OSError as error:
-                self.status.showMessage(f"{name} cannot be written: {error.strerror}.")
+                self.status.showMessage(tr("{name} cannot be written: {reason}.", name=name, reason=error.strerror))
             else:
-                self.status.showMessage(f"{name} is written")
+                self.status.showMessage(tr("{name} is written", name=name))
 
     def toggle_focus(self) -> None:
         """Show nothing but the text, on the whole screen, or everything again."""
@@ -290,8 +295,8 @@ class Window(QMainWindow):
 
     def ask_pictures(self) -> None:
         """Have the text of pictures the user chooses put in at the caret."""
-        kinds = f"Pictures ({' '.join('*' + suffix for suffix in PICTURES)})"
-        names, _ = QFileDialog.getOpenFileNames(self, "Insert text from image", "", kinds)
+        kinds = tr("Pictures ({names})", names=" ".join("*" + suffix for suffix in PICTURES))
+        names, _ = QFileDialog.getOpenFileNames(self, tr("Insert text from image"), "", kinds)
         if names:
             self.fills.read(self.page, [Path(name) for name in names])
 

@@ -9,6 +9,7 @@ from shiboken6 import isValid
 
 from palimpsest.app.editor import Editor
 from palimpsest.app.tasks import started
+from palimpsest.engine.language import tr, trn
 
 # Signs of Chinese and Japanese stand for a word each, roughly; elsewhere words are joined by apostrophes and hyphens.
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+(?:['’-]\w+)*")
@@ -47,5 +48,8 @@ class WordCount(QLabel):
             return
         number = await asyncio.to_thread(words, editor.selection().text() if selected else editor.text())
         if isValid(self) and editor is self._editor and not self._pause.isActive():
-            self.setText(f"{number:,} word{'s' * (number != 1)}" + " selected" * selected)
-            self.setToolTip(f"{max(1, round(number / PER_MINUTE))} min to read")
+            if selected:
+                self.setText(trn("{number:,} word selected", "{number:,} words selected", number))
+            else:
+                self.setText(trn("{number:,} word", "{number:,} words", number))
+            self.setToolTip(tr("{minutes} min to read", minutes=max(1, round(number / PER_MINUTE))))

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import httpx2
 
 from palimpsest.engine.errors import RequestError, ServerError
+from palimpsest.engine.language import tr
 
 CONNECT, SILENCE, ALTOGETHER = 10.0, 60.0, 600.0  # seconds at most: to connect, without a word, for one answer
 TICK = 0.1  # seconds after which whoever waits is asked whether it still does
@@ -41,7 +42,13 @@ class Connection:
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         for name, value in headers:
             if not HEADER.fullmatch(f"{name}={value}"):
-                raise RequestError(f"{name}={value} is no header: give it a name and a value of plain letters.")
+                raise RequestError(
+                    tr(
+                        "{name}={value} is no header: give it a name and a value of plain letters.",
+                        name=name,
+                        value=value,
+                    )
+                )
             self._headers[name] = value
         self._loop = asyncio.new_event_loop()  # runs only while something is waited for, on the caller's thread
         self._client: httpx2.AsyncClient | None = None
@@ -136,7 +143,9 @@ class Connection:
         try:
             return json.loads(body)
         except ValueError as error:
-            raise ServerError(f"{self.host} is not a server for models: give the address up to /v1.") from error
+            raise ServerError(
+                tr("{host} is not a server for models: give the address up to /v1.", host=self.host)
+            ) from error
 
     async def _events(self, path: str, payload: Any) -> AsyncGenerator[str, None]:
         for attempt in range(1, ATTEMPTS + 1):
@@ -148,7 +157,9 @@ class Connection:
                         yield data
                 return
             except httpx2.SSEError as error:
-                raise ServerError(f"{self.host} answered with something else than a stream of text.") from error
+                raise ServerError(
+                    tr("{host} answered with something else than a stream of text.", host=self.host)
+                ) from error
             except UNREACHED as error:
                 if not isinstance(error, BROKEN) or answered or attempt == ATTEMPTS:
                     raise self._unreachable(error) from error
@@ -177,34 +188,76 @@ class Connection:
         if 200 <= status < 300:
             return
         if status < 400:
-            raise ServerError(f"{self.host} has moved: use {response.headers.get('location', 'its new address')}.")
+            raise ServerError(
+                tr(
+                    "{host} has moved: use {address}.",
+                    host=self.host,
+                    address=response.headers.get("location", tr("its new address")),
+                )
+            )
         said = _said(await _body(response, TOLD))
         said = f" ({said})" if said else ""
         told = {
-            401: f"{self.host} wants a key{said}: give it yours.",
-            403: f"{self.host} does not take this key{said}: give it another.",
-            404: f"{self.host} has nothing there{said}: give the address up to /v1, and a model that it has.",
-            413: f"The text is too long for {self.host}{said}: select less.",
-            429: f"{self.host} is busy, or was asked too often{said}: wait a little.",
+            401: tr("{host} wants a key{said}: give it yours.", host=self.host, said=said),
+            403: tr("{host} does not take this key{said}: give it another.", host=self.host, said=said),
+            404: tr(
+                "{host} has nothing there{said}: give the address up to /v1, and a model that it has.",
+                host=self.host,
+                said=said,
+            ),
+            413: tr("The text is too long for {host}{said}: select less.", host=self.host, said=said),
+            429: tr("{host} is busy, or was asked too often{said}: wait a little.", host=self.host, said=said),
         }
-        kind = "failed" if status >= 500 else "refuses"
-        refused = f"{self.host} {kind} (status {status}){said}: your text is untouched."
+        if status >= 500:
+            refused = tr(
+                "{host} failed (status {status}){said}: your text is untouched.",
+                host=self.host,
+                status=status,
+                said=said,
+            )
+        else:
+            refused = tr(
+                "{host} refuses (status {status}){said}: your text is untouched.",
+                host=self.host,
+                status=status,
+                said=said,
+            )
         raise ServerError(told.get(status, refused), status)
 
     def _unreachable(self, error: Exception) -> ServerError:
         if isinstance(error, httpx2.ConnectTimeout | httpx2.PoolTimeout):
-            return ServerError(f"{self.host} cannot be reached: is the address right, and the network there?")
+            return ServerError(
+                tr("{host} cannot be reached: is the address right, and the network there?", host=self.host)
+            )
         if isinstance(error, httpx2.TimeoutException | TimeoutError):
-            return ServerError(f"{self.host} was silent for too long: try again, or ask for less.")
+            return ServerError(tr("{host} was silent for too long: try again, or ask for less.", host=self.host))
         if isinstance(error, httpx2.ProxyError):
-            return ServerError(f"The proxy on the way to {self.host} refuses ({error}): see to its settings.")
+            return ServerError(
+                tr(
+                    "The proxy on the way to {host} refuses ({error}): see to its settings.",
+                    host=self.host,
+                    error=error,
+                )
+            )
         if isinstance(error, ssl.SSLError) or "SSL" in str(error) or "certificate" in str(error):
-            return ServerError(f"The connection to {self.host} cannot be made safe ({error}): check the address.")
+            return ServerError(
+                tr(
+                    "The connection to {host} cannot be made safe ({error}): check the address.",
+                    host=self.host,
+                    error=error,
+                )
+            )
         if isinstance(error, httpx2.ConnectError):
-            how = ", and with https" if self.url.scheme == "https" else ""
-            return ServerError(f"Nothing answers at {self.host}: is the server running{how}?")
+            how = tr(", and with https") if self.url.scheme == "https" else ""
+            return ServerError(tr("Nothing answers at {host}: is the server running{how}?", host=self.host, how=how))
         kind = type(error).__name__
-        return ServerError(f"The connection to {self.host} broke off ({kind}): try again. Your text is untouched.")
+        return ServerError(
+            tr(
+                "The connection to {host} broke off ({kind}): try again. Your text is untouched.",
+                host=self.host,
+                kind=kind,
+            )
+        )
 
 
 async def _next(events: AsyncGenerator[str, None]) -> str | None:
@@ -236,8 +289,10 @@ def _api(server: str) -> httpx2.URL:
     try:
         url = httpx2.URL(server.strip())
     except httpx2.InvalidURL as error:
-        raise RequestError(f"{server} is no address: give one like http://localhost:8000.") from error
+        raise RequestError(tr("{server} is no address: give one like http://localhost:8000.", server=server)) from error
     if url.scheme not in ("http", "https") or not url.host:
-        raise RequestError(f"{server} is no address of a server: give one like http://localhost:8000.")
+        raise RequestError(
+            tr("{server} is no address of a server: give one like http://localhost:8000.", server=server)
+        )
     path = url.path.rstrip("/")
     return url.copy_with(path=path + "/" if path.endswith("/v1") else path + "/v1/", query=None, fragment=None)

@@ -17,6 +17,7 @@ from pathlib import Path
 import platformdirs
 
 from palimpsest.engine.errors import EngineError
+from palimpsest.engine.language import tr
 
 PYTHON = "3.11"
 PINS = Path(__file__).parent.parent / "resources" / "pins"
@@ -70,7 +71,13 @@ def make(kind: str, tell: Callable[[str], None]) -> str:
     """Make the environment, or what is missing of it, and return what the engine finds there; ``tell`` learns in words
     what goes on. Raises EngineError; what was fetched is kept for the next time."""
     if kind not in kinds():
-        raise EngineError(f"There is no environment for {kind} here; there is {', '.join(kinds()) or 'none'}.")
+        raise EngineError(
+            tr(
+                "There is no environment for {kind} here; there is {names}.",
+                kind=kind,
+                names=", ".join(kinds()) or tr("none"),
+            )
+        )
     if made():
         remove()  # it is to be made anew, so something is wrong with it
     _room(kind)
@@ -82,8 +89,14 @@ def make(kind: str, tell: Callable[[str], None]) -> str:
         copied = shutil.ignore_patterns("__pycache__")
         shutil.copytree(Path(__file__).parent, _engine(), dirs_exist_ok=True, ignore=copied)
     except OSError as error:
-        raise EngineError(f"{place()} cannot be written ({error.strerror}): make room, and try again.") from error
-    tell("Trying it…")
+        raise EngineError(
+            tr(
+                "{place} cannot be written ({reason}): make room, and try again.",
+                place=place(),
+                reason=error.strerror,
+            )
+        ) from error
+    tell(tr("Trying it…"))
     found = _tried()
     part = _told().with_suffix(".part")
     part.write_text(json.dumps(_version(kind)), "utf-8")
@@ -158,8 +171,13 @@ def _room(kind: str) -> None:
     free, wanted = shutil.disk_usage(above).free, UNPACKED * kinds()[kind]
     if not begun() and wanted + ROOM > free:
         raise EngineError(
-            f"The environment takes {wanted / 1e9:.1f} GB and {above} has {free / 1e9:.1f} free: make room there, or "
-            "set XDG_DATA_HOME to a folder on another disk."
+            tr(
+                "The environment takes {wanted:.1f} GB and {above} has {free:.1f} free: make room there, or "
+                "set XDG_DATA_HOME to a folder on another disk.",
+                wanted=wanted / 1e9,
+                above=above,
+                free=free / 1e9,
+            )
         )
 
 
@@ -184,7 +202,7 @@ def _uv(kind: str, tell: Callable[[str], None], *words: str) -> None:
             process.kill()
             raise
     if process.returncode:
-        raise EngineError(f"The environment is not whole: {last} Try again: what was fetched is kept.")
+        raise EngineError(tr("The environment is not whole: {last} Try again: what was fetched is kept.", last=last))
 
 
 def _tried() -> str:
@@ -194,6 +212,8 @@ def _tried() -> str:
     command = [_python(), "-I", "-c", TRIAL, SHIPPED]
     run = subprocess.run(command, env=outside(), capture_output=True, text=True, encoding="utf-8", errors="replace")
     if run.returncode:
-        *_, last = run.stderr.strip().splitlines() or ["it says nothing"]
-        raise EngineError(f"The engine does not run in its environment ({last}): remove it and make it anew.")
+        *_, last = run.stderr.strip().splitlines() or [tr("it says nothing")]
+        raise EngineError(
+            tr("The engine does not run in its environment ({last}): remove it and make it anew.", last=last)
+        )
     return run.stdout.strip()

@@ -1,5 +1,7 @@
 """What can go wrong, each kind with a sentence that says what the user can do."""
 
+from palimpsest.engine.language import tr
+
 
 class EngineError(Exception):
     """Base of all errors the engine raises on purpose; ``str()`` is one sentence for the user."""
@@ -9,7 +11,11 @@ def sentence(error: Exception) -> str:
     """What to tell the user of any error: its own sentence, or for one that nobody foresaw, its kind."""
     if isinstance(error, EngineError):
         return str(error)
-    return f"The engine failed ({type(error).__name__}: {error}). Your text is untouched; please report this."
+    return tr(
+        "The engine failed ({name}: {error}). Your text is untouched; please report this.",
+        name=type(error).__name__,
+        error=error,
+    )
 
 
 class CheckpointError(EngineError):

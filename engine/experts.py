@@ -11,6 +11,7 @@ from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
 from palimpsest.engine.errors import CheckpointError
 from palimpsest.engine.kernels import operators
 from palimpsest.engine.kernels.formats import Packed
+from palimpsest.engine.language import tr
 from palimpsest.engine.quant import PackedWeight
 
 OURS, THEIRS = "palimpsest", "grouped_mm"
@@ -26,7 +27,11 @@ def use(network: Any) -> str:
     taken = network.config.text_config._experts_implementation
     if taken != name:
         raise CheckpointError(
-            f"transformers runs the experts by {taken!r} where {name!r} was asked for: install the pinned version."
+            tr(
+                "transformers runs the experts by {taken!r} where {name!r} was asked for: install the pinned version.",
+                taken=taken,
+                name=name,
+            )
         )
     return name
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palimpsest.engine.errors import CheckpointError
+from palimpsest.engine.language import tr
 
 NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 FILES = ["*.json", "*.jinja", "*.safetensors"]
@@ -64,15 +65,19 @@ def offer(name: str) -> Offer:
     from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 
     if not NAME.fullmatch(name):
-        raise CheckpointError(f"{name} is no name on the hub: give one like google/diffusiongemma-26B-A4B-it.")
+        raise CheckpointError(
+            tr("{name} is no name on the hub: give one like google/diffusiongemma-26B-A4B-it.", name=name)
+        )
     with _asked(name):
         info = HfApi().model_info(name)
         config = Path(hf_hub_download(name, "config.json", revision=info.sha))
         files = snapshot_download(name, revision=info.sha, allow_patterns=FILES, dry_run=True)
     if _told(config) != KIND:
-        raise CheckpointError(f"{name} is a model of another kind: Palimpsest needs a DiffusionGemma checkpoint.")
+        raise CheckpointError(
+            tr("{name} is a model of another kind: Palimpsest needs a DiffusionGemma checkpoint.", name=name)
+        )
     sizes = [(file.file_size or 0, file.is_cached) for file in files]
-    licence = (info.card_data or {}).get("license") or "not told"
+    licence = (info.card_data or {}).get("license") or tr("not told")
     missing = sum(size for size, here in sizes if not here)
     return Offer(name, config.parent, licence, sum(size for size, _ in sizes), missing)
 
@@ -87,8 +92,14 @@ def fetch(wanted: Offer) -> Path:
     free = shutil.disk_usage(place).free
     if wanted.missing + ROOM > free:
         raise CheckpointError(
-            f"{wanted.name} takes {wanted.missing / 1e9:.1f} GB more and {place} has {free / 1e9:.1f} free: make room "
-            "there, or set HF_HUB_CACHE to a folder on another disk."
+            tr(
+                "{name} takes {missing:.1f} GB more and {place} has {free:.1f} free: make room there, or set "
+                "HF_HUB_CACHE to a folder on another disk.",
+                name=wanted.name,
+                missing=wanted.missing / 1e9,
+                place=place,
+                free=free / 1e9,
+            )
         )
     with _asked(wanted.name):
         return Path(snapshot_download(wanted.name, allow_patterns=FILES))
@@ -129,7 +140,9 @@ def forget(name: str) -> int:
 
 def absent(name: str) -> CheckpointError:
     """What to say of a checkpoint that is not here."""
-    return CheckpointError(f"{name} is not on this machine, or not whole: fetch it with palimpsest models pull {name}.")
+    return CheckpointError(
+        tr("{name} is not on this machine, or not whole: fetch it with palimpsest models pull {name}.", name=name)
+    )
 
 
 def _cache():
@@ -180,19 +193,27 @@ def _asked(name: str) -> Generator[None, None, None]:
         yield
     except errors.GatedRepoError as error:
         raise CheckpointError(
-            f"{name} is for those who accept its licence: do that at {page}, and set HF_TOKEN to your token."
+            tr(
+                "{name} is for those who accept its licence: do that at {page}, and set HF_TOKEN to your token.",
+                name=name,
+                page=page,
+            )
         ) from error
     except errors.RepositoryNotFoundError as error:
         raise CheckpointError(
-            f"The hub knows no {name}, or shows it only to those who log in: is the name right?"
+            tr("The hub knows no {name}, or shows it only to those who log in: is the name right?", name=name)
         ) from error
     except (errors.EntryNotFoundError, errors.HFValidationError) as error:
         raise CheckpointError(
-            f"{name} is no checkpoint that can be loaded: give the name of a DiffusionGemma."
+            tr("{name} is no checkpoint that can be loaded: give the name of a DiffusionGemma.", name=name)
         ) from error
     except errors.OfflineModeIsEnabled as error:
-        raise CheckpointError("HF_HUB_OFFLINE is set, so nothing is fetched: unset it.") from error
+        raise CheckpointError(tr("HF_HUB_OFFLINE is set, so nothing is fetched: unset it.")) from error
     except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, httpx2.HTTPError, OSError) as error:
         raise CheckpointError(
-            f"{name} was not fetched ({type(error).__name__}): see to the network and try again; what came is kept."
+            tr(
+                "{name} was not fetched ({kind}): see to the network and try again; what came is kept.",
+                name=name,
+                kind=type(error).__name__,
+            )
         ) from error

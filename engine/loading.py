@@ -22,6 +22,7 @@ from transformers import DiffusionGemmaConfig, DiffusionGemmaForBlockDiffusion
 from palimpsest.engine.backend import Tell
 from palimpsest.engine.errors import CheckpointError
 from palimpsest.engine.kernels.formats import Packed, pack
+from palimpsest.engine.language import tr
 from palimpsest.engine.quant import PARTS, format_of, put, share
 from palimpsest.engine.request import PRECISIONS, Loading
 
@@ -49,7 +50,14 @@ def load(
     source = _fingerprint(folder, names)
     kept = cache / f"{source}-{precision}-{str(dtype).removeprefix('torch.')}" if cache else None
     if missing := sorted(wanted.keys() - names.keys()):
-        raise CheckpointError(f"{folder} lacks {len(missing)} weights, {missing[0]} first: fetch the checkpoint again.")
+        raise CheckpointError(
+            tr(
+                "{folder} lacks {count} weights, {missing} first: fetch the checkpoint again.",
+                folder=folder,
+                count=len(missing),
+                missing=missing[0],
+            )
+        )
     packed = [name for name in wanted if format_of(name, precision) != "bf16"]
     known = _known(kept, packed) if kept else {}
     sizes = {name: count for file in set(names.values()) for name, (_, count) in _header(file).items()}
@@ -103,8 +111,12 @@ def fitting(folder: Path, free: int, working: int) -> str:
             return precision
     least = size(folder, PRECISIONS[-1]) + working
     raise CheckpointError(
-        f"The model needs {least / 2**30:,.1f} GiB of the GPU's memory even with the smallest weights, and "
-        f"{free / 2**30:.1f} are free: close other programs, or choose a smaller model."
+        tr(
+            "The model needs {least:,.1f} GiB of the GPU's memory even with the smallest weights, and "
+            "{free:.1f} are free: close other programs, or choose a smaller model.",
+            least=least / 2**30,
+            free=free / 2**30,
+        )
     )
 
 
@@ -251,14 +263,22 @@ def _opened(file: Path):
     try:
         return safe_open(file, "pt")
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"The model's file {file} is damaged: fetch the checkpoint again.") from error
+        raise CheckpointError(
+            tr("The model's file {file} is damaged: fetch the checkpoint again.", file=file)
+        ) from error
 
 
 def _check(file: Path, name: str, found: torch.Size, wanted: torch.Size) -> None:
     if found != wanted:
         raise CheckpointError(
-            f"The weight {name} in {file} has the shape {list(found)} where the model's config says {list(wanted)}: "
-            "fetch the checkpoint again."
+            tr(
+                "The weight {name} in {file} has the shape {found} where the model's config says {wanted}: "
+                "fetch the checkpoint again.",
+                name=name,
+                file=file,
+                found=list(found),
+                wanted=list(wanted),
+            )
         )
 
 
@@ -269,7 +289,9 @@ def _shards(folder: Path) -> dict[str, Path]:
     if index.exists():
         named = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
         if gone := sorted(named - files.keys()):
-            raise CheckpointError(f"The model's file {folder / gone[0]} is missing: fetch the checkpoint again.")
+            raise CheckpointError(
+                tr("The model's file {file} is missing: fetch the checkpoint again.", file=folder / gone[0])
+            )
         files = {name: files[name] for name in named}
     return {name: file for file in sorted(files.values()) for name in _header(file)}
 

@@ -22,6 +22,7 @@ from palimpsest.engine.cache import Prefix, PrefixCache, Shelf
 from palimpsest.engine.detokenize import Detokenizer
 from palimpsest.engine.device import free_memory, pick_device
 from palimpsest.engine.errors import CheckpointError
+from palimpsest.engine.language import tr
 from palimpsest.engine.loading import fitting
 from palimpsest.engine.sampler import Draw, Schedule, draw_as_released, draw_by_inversion
 from palimpsest.engine.weights import find, has_chat_template
@@ -221,7 +222,9 @@ def load_model(
     settings: Any = DiffusionGemmaGenerationConfig.from_pretrained(folder)
     ends = settings.eos_token_id
     if ends is None or settings.sampler_config is None or None in (settings.t_min, settings.t_max):
-        raise CheckpointError(f"{folder / 'generation_config.json'} lacks settings: fetch the checkpoint again.")
+        raise CheckpointError(
+            tr("{file} lacks settings: fetch the checkpoint again.", file=folder / "generation_config.json")
+        )
     network.generation_config = settings
     ends = (ends,) if isinstance(ends, int) else tuple(ends)
     return Model(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 
 from palimpsest.engine.errors import PictureError
+from palimpsest.engine.language import tr
 from palimpsest.engine.textlines import TextLine
 
 Pixels = NDArray[np.uint8]  # H x W x 3, red first
@@ -40,7 +41,7 @@ def sheets(path: Path) -> Iterator[tuple[int, Sheet]]:
         with path.open("rb") as file:
             is_pdf = b"%PDF-" in file.read(1024)
     except OSError as error:
-        raise PictureError(f"{path} cannot be opened: {error.strerror}.") from error
+        raise PictureError(tr("{path} cannot be opened: {reason}.", path=path, reason=error.strerror)) from error
     yield from _pdf_sheets(path) if is_pdf else _image_sheets(path)
 
 
@@ -56,12 +57,14 @@ def _image_sheets(path: Path) -> Iterator[tuple[int, Sheet]]:
         raise
     except UnidentifiedImageError as error:
         raise PictureError(
-            f"{path} is no picture of a kind that can be read (PNG, JPEG, WebP, TIFF, GIF, BMP, PDF)."
+            tr("{path} is no picture of a kind that can be read (PNG, JPEG, WebP, TIFF, GIF, BMP, PDF).", path=path)
         ) from error
     except Image.DecompressionBombError as error:
-        raise PictureError(f"{path} has more pixels than are safe to read: make it smaller first.") from error
+        raise PictureError(
+            tr("{path} has more pixels than are safe to read: make it smaller first.", path=path)
+        ) from error
     except Exception as error:  # decoders of damaged files raise whatever they stumble over
-        raise PictureError(f"{path} is damaged or incomplete ({error}).") from error
+        raise PictureError(tr("{path} is damaged or incomplete ({error}).", path=path, error=error)) from error
 
 
 def _frames(image: Image.Image, path: Path) -> int:
@@ -73,7 +76,14 @@ def _frames(image: Image.Image, path: Path) -> int:
 
 def _counted(pages: int, path: Path) -> int:
     if pages > MOST_PAGES:
-        raise PictureError(f"{path} has {pages} pages and at most {MOST_PAGES} are read at a time: split it first.")
+        raise PictureError(
+            tr(
+                "{path} has {pages} pages and at most {most_pages} are read at a time: split it first.",
+                path=path,
+                pages=pages,
+                most_pages=MOST_PAGES,
+            )
+        )
     return pages
 
 
@@ -88,7 +98,12 @@ def _pixels(image: Image.Image, path: Path) -> Pixels:
 def _small_enough(image: Image.Image, path: Path, most: int) -> None:
     if image.width * image.height > most or max(image.size) > LONGEST_SIDE:
         raise PictureError(
-            f"{path} is too large to be read safely ({image.width} x {image.height} pixels): make it smaller first."
+            tr(
+                "{path} is too large to be read safely ({width} x {height} pixels): make it smaller first.",
+                path=path,
+                width=image.width,
+                height=image.height,
+            )
         )
 
 
@@ -120,7 +135,7 @@ def _pdf_sheets(path: Path) -> Iterator[tuple[int, Sheet]]:
                     yield pages, _sheet(page)
     except pdfium.PdfiumError as error:
         locked = "password" in str(error).lower()
-        why = "is locked with a password" if locked else "is damaged or incomplete"
+        why = tr("is locked with a password") if locked else tr("is damaged or incomplete")
         raise PictureError(f"{path} {why}.") from error
 
 

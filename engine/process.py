@@ -17,6 +17,7 @@ from palimpsest.engine import environment
 from palimpsest.engine.backend import Tell
 from palimpsest.engine.engine import LOADING
 from palimpsest.engine.errors import EngineError, LostError
+from palimpsest.engine.language import tr
 from palimpsest.engine.request import (
     Denoised,
     Done,
@@ -60,7 +61,7 @@ class ProcessBackend:
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self._variables, creationflags=flags
             )
         except OSError as error:
-            raise EngineError(f"The model's process cannot be started: {error}.") from error
+            raise EngineError(tr("The model's process cannot be started: {error}.", error=error)) from error
         self._events = queue.SimpleQueue()
         self._jobs = count(LOADING + 1)  # the engine over there counts alike
         assert self._process.stdout
@@ -109,7 +110,7 @@ class ProcessBackend:
                 if isinstance(event, Failed):
                     raise EngineError(event.message)
                 if isinstance(event, Stopped):
-                    raise LostError("The model's process stopped by itself: ask again. Your text is untouched.")
+                    raise LostError(tr("The model's process stopped by itself: ask again. Your text is untouched."))
                 assert event is None or isinstance(event, Progress)
                 progress = event or progress
                 yield progress
@@ -166,6 +167,10 @@ def _read(stdout: IO[bytes], events: queue.SimpleQueue[tuple[int, Event] | None]
 
 
 def _ended(code: int) -> str:
-    how = f"with code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
-    hint = "; the memory may not have sufficed" if -code == getattr(signal, "SIGKILL", None) else ""
-    return f"The model's process has ended {how}{hint}: the next fill starts it again. Your text is untouched."
+    how = tr("with code {code}", code=code) if code >= 0 else tr("by {name}", name=signal.Signals(-code).name)
+    hint = tr("; the memory may not have sufficed") if -code == getattr(signal, "SIGKILL", None) else ""
+    return tr(
+        "The model's process has ended {how}{hint}: the next fill starts it again. Your text is untouched.",
+        how=how,
+        hint=hint,
+    )

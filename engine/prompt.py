@@ -8,6 +8,7 @@ from tokenizers import Tokenizer
 
 from palimpsest.engine.canvas import Row, fitting, offers
 from palimpsest.engine.errors import RequestError
+from palimpsest.engine.language import tr
 from palimpsest.engine.request import Fill
 
 CHARACTERS_PER_TOKEN = 6  # generous for real text: what lies farther away is not even tokenised
@@ -55,7 +56,7 @@ def build(fill: Fill, tokenizer: Tokenizer, limit: int, canvas_limit: int, chats
     prefix, and when a model that cannot think is asked to.
     """
     if fill.options.think and not chats:
-        raise RequestError("This model cannot think before it writes: turn thinking off or choose another model.")
+        raise RequestError(tr("This model cannot think before it writes: turn thinking off or choose another model."))
     before = _encode(tokenizer, fill.before[-limit * CHARACTERS_PER_TOKEN :])
     after = _encode(tokenizer, fill.after[: max(canvas_limit, AFTER) * CHARACTERS_PER_TOKEN])
     # Words begin with their blank, so a lone blank before the hole belongs beside what comes: pin it on the canvas.
@@ -114,8 +115,12 @@ def conversation(fill: Fill) -> tuple[str, str]:
 def _room(limit: int, asked: Sequence[int]) -> int:
     if len(asked) > limit:
         raise RequestError(
-            f"Instruction and selection are {len(asked)} tokens together and this model reads {limit}: "
-            "select less or say it shorter."
+            tr(
+                "Instruction and selection are {count} tokens together and this model reads {limit}: select "
+                "less or say it shorter.",
+                count=len(asked),
+                limit=limit,
+            )
         )
     return limit - len(asked)
 
@@ -146,5 +151,5 @@ def _encode(tokenizer: Tokenizer, text: str) -> list[int]:
 def _id(tokenizer: Tokenizer, token: str) -> int:
     index = tokenizer.token_to_id(token)
     if index is None:
-        raise RequestError(f"The model's vocabulary has no {token}, so it cannot follow instructions.")
+        raise RequestError(tr("The model's vocabulary has no {token}, so it cannot follow instructions.", token=token))
     return index

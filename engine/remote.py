@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from palimpsest.engine.backend import Tell
 from palimpsest.engine.connection import Connection, Headers
 from palimpsest.engine.errors import RequestError, ServerError
+from palimpsest.engine.language import tr
 from palimpsest.engine.manners import mend
 from palimpsest.engine.request import (
     LONGEST_SELECTION,
@@ -59,9 +60,16 @@ class RemoteBackend:
         """Find out what the server has. Raises ServerError."""
         served = self._served()
         if self._model is None and not served:
-            raise ServerError(f"{self._host} does not say which models it has: name one.")
+            raise ServerError(tr("{host} does not say which models it has: name one.", host=self._host))
         if self._model and served and self._model not in served:
-            raise ServerError(f"{self._host} has no model {self._model}; it has {', '.join(served)}.")
+            raise ServerError(
+                tr(
+                    "{host} has no model {model}; it has {served}.",
+                    host=self._host,
+                    model=self._model,
+                    served=", ".join(served),
+                )
+            )
         self._model = self._model or next(iter(served))
         self._ours = served.get(self._model) == OURS
         if served.get(self._model) == VLLM:
@@ -70,9 +78,9 @@ class RemoteBackend:
             canvases = Canvases(self._connection, self._model)
             self._canvases = canvases if canvases.found() else None
         if self._ours:
-            way = "fills as this machine does"
+            way = tr("fills as this machine does")
         else:
-            way = "fills on its canvas" if self._canvases else "writes by prompt"
+            way = tr("fills on its canvas") if self._canvases else tr("writes by prompt")
         return Ready(self._model, self._host, 0, way)
 
     def close(self) -> None:
@@ -90,7 +98,7 @@ class RemoteBackend:
         if self._ours:
             yield from self._filled(near)
         elif fill.options.strength < 1:
-            raise RequestError("This server can only write all of the stretch anew: leave the strength at 1.")
+            raise RequestError(tr("This server can only write all of the stretch anew: leave the strength at 1."))
         elif self._canvases and not fill.options.think:
             yield from self._canvases.fill(near)
         else:
@@ -98,7 +106,7 @@ class RemoteBackend:
 
     def denoise(self, seeded: Seeded) -> Generator[Progress | Denoised, None, None]:  # noqa: ARG002  (none is taken)
         """Raises RequestError: what is served is not served again."""
-        raise RequestError("A server's canvases are asked for at its own address.")
+        raise RequestError(tr("A server's canvases are asked for at its own address."))
 
     @property
     def _host(self) -> str:
@@ -114,7 +122,9 @@ class RemoteBackend:
                 return {}  # some servers cannot list what they serve; what else is wrong, the fill will tell
             raise
         except (KeyError, TypeError, AttributeError) as error:
-            raise ServerError(f"{self._host} is not a server for models: give the address up to /v1.") from error
+            raise ServerError(
+                tr("{host} is not a server for models: give the address up to /v1.", host=self._host)
+            ) from error
 
     def _filled(self, fill: Fill) -> Generator[Progress | Done, None, None]:
         event: Progress = Waiting()
@@ -123,7 +133,9 @@ class RemoteBackend:
                 try:
                     told = event_of(data)
                 except ValueError as error:
-                    raise ServerError(f"{self._host} answered with something that is no draft.") from error
+                    raise ServerError(
+                        tr("{host} answered with something that is no draft.", host=self._host)
+                    ) from error
                 if isinstance(told, Failed):
                     raise ServerError(told.message)
                 if isinstance(told, Stopped):
@@ -132,14 +144,14 @@ class RemoteBackend:
                     yield told
                     return
                 if not isinstance(told, Progress):
-                    raise ServerError(f"{self._host} answered with something that is no draft.")
+                    raise ServerError(tr("{host} answered with something that is no draft.", host=self._host))
                 event = told
             yield event
-        raise ServerError(f"{self._host} ended before the fill did: try again. Your text is untouched.")
+        raise ServerError(tr("{host} ended before the fill did: try again. Your text is untouched.", host=self._host))
 
     def _prompted(self, fill: Fill) -> Generator[Progress | Done, None, None]:
         if fill.further:
-            raise RequestError("This server fills one place at a time: select one stretch.")
+            raise RequestError(tr("This server fills one place at a time: select one stretch."))
         began, texts, pieces, thought = perf_counter(), [], 0, ""
         for number in range(fill.options.alternatives):
             raw = ""
@@ -153,7 +165,9 @@ class RemoteBackend:
                     event = Thought(thought)
                 yield event
             if not raw.strip():
-                raise ServerError(f"{self._host} answered without any text: ask for less, or choose another model.")
+                raise ServerError(
+                    tr("{host} answered without any text: ask for less, or choose another model.", host=self._host)
+                )
             texts.append(mend(_clean(raw), fill.before, fill.selected, fill.after))
         answers = tuple(Alternative((_written(text),), 0.0) for text in dict.fromkeys(texts))
         yield Draft(answers[0].holes, pieces, pieces)
@@ -171,7 +185,7 @@ class RemoteBackend:
             for kind, text in self._pieces(data):
                 length += len(text)
                 if length > LONGEST_ANSWER:
-                    raise ServerError(f"{self._host} does not stop writing: ask for less.")
+                    raise ServerError(tr("{host} does not stop writing: ask for less.", host=self._host))
                 yield kind, text
 
     def _pieces(self, data: str) -> list[tuple[str, str]]:
@@ -179,7 +193,7 @@ class RemoteBackend:
             told = json.loads(data)
             if problem := told.get("error"):
                 said = problem.get("message", problem) if isinstance(problem, dict) else problem
-                raise ServerError(f"{self._host} says: {str(said)[:300]}")
+                raise ServerError(tr("{host} says: {text}", host=self._host, text=str(said)[:300]))
             deltas = [choice["delta"] for choice in told["choices"]]
             found = [("thought", delta.get("reasoning_content")) for delta in deltas]
             found += [("text", delta.get("content")) for delta in deltas]
@@ -187,7 +201,9 @@ class RemoteBackend:
                 return [(kind, text) for kind, text in found if text]
             raise TypeError
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise ServerError(f"{self._host} answered with something that is no piece of text.") from error
+            raise ServerError(
+                tr("{host} answered with something that is no piece of text.", host=self._host)
+            ) from error
 
 
 def probe(**arguments) -> str:
@@ -200,8 +216,19 @@ def probe(**arguments) -> str:
             if first is None and isinstance(event, Draft):
                 first = perf_counter()
         ended = perf_counter()
-    times = f"answers in {listed - began:.2f} s, first words in {(first or ended) - listed:.2f} s"
-    return f"{ready.device} {ready.way} with {ready.model}: {times}, a small fill in {ended - listed:.2f} s."
+    times = tr(
+        "answers in {listed:.2f} s, first words in {first:.2f} s",
+        listed=listed - began,
+        first=(first or ended) - listed,
+    )
+    return tr(
+        "{device} {way} with {model}: {times}, a small fill in {ended:.2f} s.",
+        device=ready.device,
+        way=ready.way,
+        model=ready.model,
+        times=times,
+        ended=ended - listed,
+    )
 
 
 def _near(fill: Fill) -> Fill:

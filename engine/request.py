@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from palimpsest.engine.errors import RequestError
+from palimpsest.engine.language import tr
 
 PRECISIONS = ("bf16", "fp8", "int4")  # how weights are kept, the most exact way first
 LONGEST_SELECTION = 16_000  # characters in all holes of a fill: more than any model here can write at a time
@@ -51,8 +52,17 @@ class Options:
             if value is None and name not in ("strength", "alternatives"):
                 continue
             if not (isinstance(value, kind | int) and least <= value <= most):
-                number = "whole number" if kind is int else "number"
-                raise RequestError(f"{name} is {value}: give a {number} from {least} to {most}.")
+                number = tr("whole number") if kind is int else tr("number")
+                raise RequestError(
+                    tr(
+                        "{name} is {value}: give a {number} from {least} to {most}.",
+                        name=name,
+                        value=value,
+                        number=number,
+                        least=least,
+                        most=most,
+                    )
+                )
 
 
 @dataclass(frozen=True)
@@ -83,11 +93,15 @@ class Fill:
     def __post_init__(self) -> None:
         length = sum(map(len, self.selections))
         if length > LONGEST_SELECTION:
-            raise RequestError(f"The selection is {length} characters long: select a shorter stretch.")
+            raise RequestError(
+                tr("The selection is {length} characters long: select a shorter stretch.", length=length)
+            )
         if self.instruction and not any(map(str.strip, self.selections)):
-            raise RequestError("There is nothing to rewrite: select the text the instruction is about.")
+            raise RequestError(tr("There is nothing to rewrite: select the text the instruction is about."))
         if self.options.strength < 1 and not all(map(str.strip, self.selections)):
-            raise RequestError("A strength below 1 changes a part of the selected text: select some, or leave it at 1.")
+            raise RequestError(
+                tr("A strength below 1 changes a part of the selected text: select some, or leave it at 1.")
+            )
 
     @property
     def selections(self) -> tuple[str, ...]:
@@ -269,7 +283,7 @@ def reopen(fill: Fill, holes: tuple[Written, ...], stretches: tuple[tuple[tuple[
             gap, kept = "", end
         gap += written.text[kept:] + following
     if not selections:
-        raise RequestError("There is nothing to write again: choose the words that shall change.")
+        raise RequestError(tr("There is nothing to write again: choose the words that shall change."))
     return replace(
         fill,
         before=before + texts[0],

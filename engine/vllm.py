@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from palimpsest.engine.canvas import OUTSIDE, Canvas, in_parts
 from palimpsest.engine.connection import Connection
 from palimpsest.engine.errors import RequestError, ServerError
+from palimpsest.engine.language import tr
 from palimpsest.engine.manners import mended
 from palimpsest.engine.prompt import LEAD, Prompt, conversation
 from palimpsest.engine.ranking import LAST, Answer, differing, is_unwanted
@@ -91,7 +92,9 @@ class Canvases:
     def _write(self, fill: Fill) -> Generator[Draft | Done | None, None, None]:
         began, options = perf_counter(), fill.options
         if fill.instruction and not self._chats:
-            raise RequestError(f"{self._model} was not tuned to follow instructions: fill in without one.")
+            raise RequestError(
+                tr("{model} was not tuned to follow instructions: fill in without one.", model=self._model)
+            )
         seed = secrets.randbits(31) if options.seed is None else options.seed
         random = Random(seed)
         asked = yield from self._prompt(fill)
@@ -139,7 +142,14 @@ class Canvases:
         else:
             prefix, lead = [*self._begin, *before[-room:]], []
         if len(prefix) > room:
-            raise RequestError(f"This is {len(prefix)} tokens, and {self._model} reads {room}: select less.")
+            raise RequestError(
+                tr(
+                    "This is {count} tokens, and {model} reads {room}: select less.",
+                    count=len(prefix),
+                    model=self._model,
+                    room=room,
+                )
+            )
         count = len(fill.selections)
         return Prompt(prefix, lead, left, rest[:count], rest[count:], after[: self._limit])
 
@@ -280,4 +290,4 @@ def _read(told: Any) -> _Read:
 
 
 def _no_canvas() -> ServerError:
-    return ServerError("The server answered with something that is no canvas: choose another model or server.")
+    return ServerError(tr("The server answered with something that is no canvas: choose another model or server."))

@@ -7,6 +7,7 @@ from safetensors import SafetensorError, safe_open
 
 from palimpsest.engine import hub
 from palimpsest.engine.errors import CheckpointError
+from palimpsest.engine.language import tr
 
 SHIPPED = Path(__file__).parent.parent / "resources" / "mini"
 NEEDED = ("config.json", "generation_config.json", "tokenizer.json")
@@ -25,21 +26,26 @@ def find(checkpoint: str | Path | None) -> Path:
             raise hub.absent(str(checkpoint))
     if not folder.is_dir():
         raise CheckpointError(
-            f"There is no checkpoint folder {folder}: give a folder that holds a DiffusionGemma model."
+            tr(
+                "There is no checkpoint folder {folder}: give a folder that holds a DiffusionGemma model.",
+                folder=folder,
+            )
         )
     for name in NEEDED:
         _check_json(folder / name)
     if json.loads((folder / "config.json").read_text("utf-8")).get("model_type") != hub.KIND:
-        raise CheckpointError(f"{folder} holds a model of another kind: Palimpsest needs a DiffusionGemma checkpoint.")
+        raise CheckpointError(
+            tr("{folder} holds a model of another kind: Palimpsest needs a DiffusionGemma checkpoint.", folder=folder)
+        )
     shards = sorted(folder.glob("*.safetensors"))
     if not shards:
-        raise _damaged(folder / "model.safetensors", "is missing")
+        raise _damaged(folder / "model.safetensors", tr("is missing"))
     for shard in shards:
         try:
             with safe_open(shard, "pt") as file:
                 file.keys()
         except (SafetensorError, OSError) as error:
-            raise _damaged(shard, "is damaged") from error
+            raise _damaged(shard, tr("is damaged")) from error
     return folder
 
 
@@ -55,11 +61,11 @@ def _check_json(path: Path) -> None:
     try:
         json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
-        raise _damaged(path, "is missing") from error
+        raise _damaged(path, tr("is missing")) from error
     except (OSError, ValueError) as error:
-        raise _damaged(path, "is damaged") from error
+        raise _damaged(path, tr("is damaged")) from error
 
 
 def _damaged(path: Path, state: str) -> CheckpointError:
-    cure = "install Palimpsest again" if path.parent == SHIPPED else "fetch the checkpoint again"
-    return CheckpointError(f"The model's file {path} {state}: {cure}.")
+    cure = tr("install Palimpsest again") if path.parent == SHIPPED else tr("fetch the checkpoint again")
+    return CheckpointError(tr("The model's file {path} {state}: {cure}.", path=path, state=state, cure=cure))

@@ -16,6 +16,7 @@ from palimpsest.engine.canvas import OPEN_LENGTHS, OUTSIDE, Canvas, Row, in_part
 from palimpsest.engine.captured import Steps
 from palimpsest.engine.denoise import Race, State, believed, denoise, step
 from palimpsest.engine.errors import RequestError
+from palimpsest.engine.language import tr
 from palimpsest.engine.manners import mended
 from palimpsest.engine.model import Model
 from palimpsest.engine.ranking import Answer
@@ -127,8 +128,12 @@ class Writing:
         longest, most = max(map(len, rows)), model.prefix_limit // 2
         if longest > most and any(rows[0].free):
             raise RequestError(
-                f"The holes and the text between them take {longest} tokens with room for changes, and this model "
-                f"writes at most {most} at a time: select less."
+                tr(
+                    "The holes and the text between them take {longest} tokens with room for changes, and this "
+                    "model writes at most {most} at a time: select less.",
+                    longest=longest,
+                    most=most,
+                )
             )
         return rows
 
