@@ -197,32 +197,19 @@ class Connection:
             )
         said = _said(await _body(response, TOLD))
         said = f" ({said})" if said else ""
+        values = {"host": self.host, "said": said}
         told = {
-            401: tr("{host} wants a key{said}: give it yours.", host=self.host, said=said),
-            403: tr("{host} does not take this key{said}: give it another.", host=self.host, said=said),
-            404: tr(
-                "{host} has nothing there{said}: give the address up to /v1, and a model that it has.",
-                host=self.host,
-                said=said,
-            ),
-            413: tr("The text is too long for {host}{said}: select less.", host=self.host, said=said),
-            429: tr("{host} is busy, or was asked too often{said}: wait a little.", host=self.host, said=said),
+            401: tr("{host} wants a key{said}: give it yours.", **values),
+            403: tr("{host} does not take this key{said}: give it another.", **values),
+            404: tr("{host} has nothing there{said}: give the address up to /v1, and a model that it has.", **values),
+            413: tr("The text is too long for {host}{said}: select less.", **values),
+            429: tr("{host} is busy, or was asked too often{said}: wait a little.", **values),
         }
         if status >= 500:
-            refused = tr(
-                "{host} failed (status {status}){said}: your text is untouched.",
-                host=self.host,
-                status=status,
-                said=said,
-            )
+            other = tr("{host} failed (status {status}){said}: your text is untouched.", **values, status=status)
         else:
-            refused = tr(
-                "{host} refuses (status {status}){said}: your text is untouched.",
-                host=self.host,
-                status=status,
-                said=said,
-            )
-        raise ServerError(told.get(status, refused), status)
+            other = tr("{host} refuses (status {status}){said}: your text is untouched.", **values, status=status)
+        raise ServerError(told.get(status, other), status)
 
     def _unreachable(self, error: Exception) -> ServerError:
         if isinstance(error, httpx2.ConnectTimeout | httpx2.PoolTimeout):

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCALE = ROOT / "resources" / "locale"
 PLURAL, ROW = "trn", "Command"  # a text that depends on a number, and a row of the table of commands
 WRITTEN = datetime(2026, 11, 28, tzinfo=UTC)  # one date for all, so that nothing changes where no text does
-KEYWORDS = {"tr": None, PLURAL: None, ROW: None}
+KEYWORDS: dict = {"tr": None, PLURAL: None, ROW: None}
 
 
 def main() -> int:
@@ -69,8 +69,8 @@ def template() -> Catalog:
 
 def _texts(path: Path) -> Iterator[str | tuple[str, str]]:
     with path.open("rb") as file:
-        for _line, function, told, _comments in extract_python(file, list(KEYWORDS), (), {}):
-            texts = [one for one in (told if isinstance(told, tuple) else (told,)) if one]
+        for _line, function, told, _comments in extract_python(file, KEYWORDS, (), {}):
+            texts = [one for one in (told if isinstance(told, tuple) else (told,)) if isinstance(one, str)]
             if function == PLURAL and len(texts) > 1:
                 yield texts[0], texts[1]
             elif function == ROW:
