@@ -47,7 +47,7 @@ class AskBar(Bar):
         self.strength.setValue(PERCENT)
         self.alternatives = QSpinBox(minimum=1, maximum=8)
         self.length = QSpinBox(minimum=0, maximum=4096)
-        self.length.setSpecialValueText("any")
+        self.length.setSpecialValueText(tr("any"))
         self.think = QCheckBox(tr("&Think first"))
         self._frame()
 

@@ -14,7 +14,7 @@ from palimpsest.app.session import FillSession
 from palimpsest.app.tasks import started
 from palimpsest.engine.language import tr
 
-NOTHING = "(nothing)"
+NOTHING = tr("(nothing)")
 
 
 class DraftMenu(QObject):

@@ -48,7 +48,7 @@ class EngineDialog(QDialog):
         rows.addWidget(self.state)
         for kind, size in environment.kinds().items():
             self.make[kind] = button = QPushButton(
-                tr("Make it for &{kind} ({size} to fetch)", kind=kind.upper(), size=size_of(size))
+                tr("Make it for {kind} ({size} to fetch)", kind=kind.upper(), size=size_of(size))
             )
             button.setToolTip(engines.told(kind, size))
             button.clicked.connect(lambda _checked, kind=kind: self._make(kind))

@@ -5,6 +5,7 @@ import argparse
 from palimpsest.app.command import carried_out
 from palimpsest.app.models import size_of
 from palimpsest.engine import environment
+from palimpsest.engine.language import tr
 
 KIND = "what it computes on"
 
@@ -28,15 +29,21 @@ def run(args: argparse.Namespace) -> int:
 def state() -> str:
     """What is here, in a sentence."""
     if kind := environment.made():
-        return f"The model runs in an environment made for {kind}: {environment.place()}"
+        return tr("The model runs in an environment made for {kind}: {place}", kind=kind, place=environment.place())
     if environment.begun():
-        return "An environment was begun, or made for another version: make it, and only what is missing is fetched."
-    return "The model runs by what Palimpsest itself brings."
+        return tr(
+            "An environment was begun, or made for another version: make it, and only what is missing is fetched."
+        )
+    return tr("The model runs by what Palimpsest itself brings.")
 
 
 def told(kind: str, size: int) -> str:
     """What making an environment means."""
-    return f"{kind}: {size_of(size)} are fetched from PyPI, and about four times that is taken on the disk"
+    return tr(
+        "{kind}: {size} are fetched from PyPI, and about four times that is taken on the disk",
+        kind=kind,
+        size=size_of(size),
+    )
 
 
 def _list(_args: argparse.Namespace) -> int:
@@ -55,5 +62,5 @@ def _make(args: argparse.Namespace) -> int:
 
 
 def _remove(_args: argparse.Namespace) -> int:
-    print(f"{size_of(environment.remove())} are free again.")
+    print(tr("{size} are free again.", size=size_of(environment.remove())))
     return 0

@@ -50,7 +50,8 @@ class Filled:
         """The fill in a line."""
         asked, brief = self.instruction or tr("Fill in"), " ".join(" ".join(self.after).split())
         brief = brief if len(brief) <= BRIEF else brief[: BRIEF - 1] + "…"
-        return f"{self.when:%H:%M:%S}  {self.page}  {asked}: {brief}  ({'kept' if self.kept else 'dropped'})"
+        ended = tr("kept") if self.kept else tr("dropped")
+        return f"{self.when:%H:%M:%S}  {self.page}  {asked}: {brief}  ({ended})"
 
 
 class History(QDialog):

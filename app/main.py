@@ -14,7 +14,7 @@ from palimpsest.app import engines, fill, models, ocr, resume, settings
 from palimpsest.app.resume import Place
 from palimpsest.app.screen import missing
 from palimpsest.engine import Backend, EngineError, Ready, apart, examine, serve
-from palimpsest.engine.language import tr
+from palimpsest.engine.language import code, tr
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +115,7 @@ def edit(args: argparse.Namespace) -> int:
 
     gc.disable()  # importing leaves no garbage behind, and later it has its own collector
 
+    from PySide6.QtCore import QLibraryInfo, QTranslator
     from PySide6.QtWidgets import QApplication
     from qasync import QEventLoop
 
@@ -133,6 +134,9 @@ def edit(args: argparse.Namespace) -> int:
     app.setDesktopFileName("palimpsest")
     app.setWindowIcon(application_icon())
     app.setStyle(Style())
+    said_by_qt = QTranslator(app)
+    if said_by_qt.load(f"qtbase_{code()}", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)):
+        app.installTranslator(said_by_qt)
     typed = sys.stdin.read() if STDIN in args.files else ""
     places = [place for place in args.files if place != STDIN]
     if not typed and hand_over(places, args.wait):

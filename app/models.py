@@ -4,6 +4,7 @@ import argparse
 
 from palimpsest.app.command import carried_out
 from palimpsest.engine import Kept, Offer, damaged, fetch, forget, kept, needs, offer
+from palimpsest.engine.language import tr
 
 NAME = "a checkpoint's name on the hub, such as google/diffusiongemma-26B-A4B-it"
 
@@ -44,16 +45,24 @@ def _pull(args: argparse.Namespace) -> int:
 
 def line(one: Kept) -> str:
     """A checkpoint in a few words."""
-    state = "" if one.whole else ", not whole: fetch the rest"
-    return f"{one.name}: {size_of(one.bytes)}{state}"
+    if one.whole:
+        return f"{one.name}: {size_of(one.bytes)}"
+    return tr("{name}: {size}, not whole: fetch the rest", name=one.name, size=size_of(one.bytes))
 
 
 def told(offered: Offer) -> str:
     """What fetching it means. Loads torch: meant for a thread."""
-    memory = ", ".join(f"{size_of(size)} as {precision}" for precision, size in needs(offered.folder).items())
-    return (
-        f"{offered.name}: {size_of(offered.bytes)}, of which {size_of(offered.missing)} are missing here; "
-        f"licence {offered.licence}.\nIt takes that much memory: {memory}."
+    memory = ", ".join(
+        tr("{size} as {precision}", size=size_of(size), precision=precision)
+        for precision, size in needs(offered.folder).items()
+    )
+    return tr(
+        "{name}: {size}, of which {missing} are missing here; licence {licence}.\nIt takes that much memory: {memory}.",
+        name=offered.name,
+        size=size_of(offered.bytes),
+        missing=size_of(offered.missing),
+        licence=offered.licence,
+        memory=memory,
     )
 
 
@@ -62,12 +71,12 @@ def _verify(args: argparse.Namespace) -> int:
     for file in broken:
         print(f"{file} is damaged: palimpsest models remove {args.name}, and pull it again")
     if not broken:
-        print(f"{args.name} is as it was published.")
+        print(tr("{name} is as it was published.", name=args.name))
     return 1 if broken else 0
 
 
 def _remove(args: argparse.Namespace) -> int:
-    print(f"{size_of(forget(args.name))} are free again.")
+    print(tr("{size} are free again.", size=size_of(forget(args.name))))
     return 0
 
 

@@ -188,13 +188,8 @@ class Connection:
         if 200 <= status < 300:
             return
         if status < 400:
-            raise ServerError(
-                tr(
-                    "{host} has moved: use {address}.",
-                    host=self.host,
-                    address=response.headers.get("location", tr("its new address")),
-                )
-            )
+            address = response.headers.get("location", tr("its new address"))
+            raise ServerError(tr("{host} has moved: use {address}.", host=self.host, address=address))
         said = _said(await _body(response, TOLD))
         said = f" ({said})" if said else ""
         values = {"host": self.host, "said": said}

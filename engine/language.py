@@ -4,10 +4,10 @@ As gettext has it: LANGUAGE, LC_ALL, LC_MESSAGES and LANG, in this order. It hol
 """
 
 import gettext
-from importlib.resources import files
+from pathlib import Path
 
 DOMAIN = "palimpsest"
-LOCALE = str(files("palimpsest.resources").joinpath("locale"))
+LOCALE = Path(__file__).parent.parent / "resources" / "locale"
 
 catalogue = gettext.translation(DOMAIN, LOCALE, fallback=True)
 

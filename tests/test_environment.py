@@ -144,7 +144,7 @@ def test_a_package_that_is_not_the_pinned_one_is_not_taken(place):
 def test_one_of_another_version_is_not_used_until_it_is_made_again(monkeypatch):
     make()
     with monkeypatch.context() as other:
-        other.setattr(environment, "version", lambda _: "0.0.9")
+        other.setattr(environment, "_installed", lambda _: "0.0.9")
         assert (environment.made(), environment.begun()) == ("", True)
         assert "another version" in engines.state()
     assert environment.made() == "cpu"
@@ -161,11 +161,11 @@ def test_a_damaged_one_is_made_anew():
 def test_it_is_useful_where_there_is_a_card_that_torch_cannot_use(place, monkeypatch):
     assert not environment.useful()
     monkeypatch.setattr(environment, "DRIVER", place)
-    monkeypatch.setattr(environment, "version", lambda _: "2.13.0+cpu")
+    monkeypatch.setattr(environment, "_installed", lambda _: "2.13.0+cpu")
     assert not environment.useful(), "there are no pins for cards"
     (place / "pins" / f"{sys.platform}-cuda.txt").write_text("# 2800000000 bytes\n")
     assert environment.useful()
-    monkeypatch.setattr(environment, "version", lambda _: "2.13.0")
+    monkeypatch.setattr(environment, "_installed", lambda _: "2.13.0")
     assert not environment.useful(), "this torch can use it"
 
 

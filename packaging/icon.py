@@ -1,11 +1,11 @@
-"""Draws the program's icon as Windows wants it, to the file that is named."""
+"""Draws the program's icon to the file that is named: ``.ico`` for Windows, ``.png`` for others."""
 
 import sys
 from pathlib import Path
 
 from PySide6.QtGui import QGuiApplication, QIcon
 
-DRAWN = Path(__file__).resolve().parents[2] / "resources" / "icons" / "palimpsest.svg"
+DRAWN = Path(__file__).resolve().parents[1] / "resources" / "icons" / "palimpsest.svg"
 
 if __name__ == "__main__":
     app = QGuiApplication(["icon", "-platform", "offscreen"])
