@@ -81,6 +81,7 @@ class Preferences(QDialog):
         for action in self._actions:
             self._add(KEYS, name_of(action), self._keys(action))
         self._area.setWidget(body)
+        self._area.setMinimumWidth(body.minimumSizeHint().width() + self._area.verticalScrollBar().sizeHint().width())
 
     def _add(self, section: str, label: str, field: QWidget) -> None:
         if section not in map(QLabel.text, self._sections):
