@@ -140,6 +140,7 @@ COMMANDS = [
         True,
         icon="rewrite",
     ),
+    Command("F&ill", "Ask a&bout an image…", "", lambda w: w.ask_about_pictures(), icon="image"),
     Command("F&ill", "&Keep the draft", "Tab", lambda w: w.fills.keep(), lambda w: w.fills.filling, icon="keep"),
     Command("F&ill", "&Drop the draft", "Esc", lambda w: w.fills.drop(), lambda w: w.fills.filling, icon="close"),
     Command("F&ill", "&Stop here", "Ctrl+.", lambda w: w.fills.stop_here(), lambda w: w.fills.running, icon="stop"),

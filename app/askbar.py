@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from PySide6.QtCore import QAbstractItemModel, QPoint, QRect, QStringListModel, Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage, QKeyEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QCompleter,
@@ -12,6 +13,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QPushButton,
     QSlider,
     QSpinBox,
     QVBoxLayout,
@@ -20,8 +22,9 @@ from PySide6.QtWidgets import (
 
 from palimpsest.app.bar import Bar
 from palimpsest.app.icons import icon
+from palimpsest.app.incoming import choose_pictures, pictures
 from palimpsest.engine import Options
-from palimpsest.engine.language import tr
+from palimpsest.engine.language import tr, trn
 
 WIDTH = 560  # pixels
 PERCENT = 100
@@ -49,6 +52,11 @@ class AskBar(Bar):
         self.length = QSpinBox(minimum=0, maximum=4096)
         self.length.setSpecialValueText(tr("any"))
         self.think = QCheckBox(tr("&Think first"))
+        self.pictures: list[Path | QImage] = []
+        self.pin = QPushButton(icon("image"), "")
+        self.pin.clicked.connect(self._ask_pictures)
+        self.setAcceptDrops(True)
+        self.field.setAcceptDrops(False)  # what is dropped on it is the bar's
         self._frame()
 
     def _frame(self) -> None:
@@ -74,10 +82,13 @@ class AskBar(Bar):
             details.addWidget(title)
             details.addWidget(widget, widget is self.strength)
         details.addWidget(self.think)
+        details.addWidget(self.pin)
 
-    def open(self, near: QRect, offered: Sequence[str], options: Options) -> None:
-        """Show the bar below a place on the screen, or above it, with the last instruction ready to be typed over."""
+    def open(self, near: QRect, offered: Sequence[str], options: Options, shown: Sequence[Path | QImage] = ()) -> None:
+        """Show the bar below a place on the screen, or above it, with the last instruction ready to be typed over, and
+        with pictures that the model is to be shown."""
         self._options = options
+        self.show_pictures(shown)
         self._offered.setStringList(list(offered))
         inside = self._around.rect()
         near = near.translated(self._around.mapFromGlobal(QPoint()))
@@ -90,6 +101,26 @@ class AskBar(Bar):
         self.raise_()
         self.field.selectAll()
         self.field.setFocus()
+
+    def show_pictures(self, shown: Sequence[Path | QImage]) -> None:
+        """Have the model see these, and no others."""
+        self.pictures = list(shown)
+        names = ", ".join(one.name if isinstance(one, Path) else tr("an image") for one in shown)
+        self.pin.setText(trn("{number} image", "{number} images", len(shown)) if shown else "")
+        told = tr("The model sees {names}; leave that out", names=names) if shown else tr("Show the model an image")
+        self.pin.setToolTip(told)
+        self.pin.setAccessibleName(told)
+
+    def _ask_pictures(self) -> None:
+        """Take the pictures away, or let the user choose some where there are none."""
+        self.show_pictures([] if self.pictures else choose_pictures(self, tr("Show the model an image")))
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if pictures(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.show_pictures([*self.pictures, *pictures(event.mimeData())])
 
     def options(self) -> Options:
         """The options with what is set here."""

@@ -1,7 +1,7 @@
 """The text widget: keys, margins, painting; asks, never decides."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from time import monotonic
 
 from PySide6.QtCore import QEvent, QKeyCombination, QLineF, QMimeData, QRect, Qt, Signal
@@ -10,7 +10,6 @@ from PySide6.QtGui import (
     QDragEnterEvent,
     QFocusEvent,
     QFont,
-    QImage,
     QInputMethodEvent,
     QKeyEvent,
     QKeySequence,
@@ -33,11 +32,11 @@ from palimpsest.app.columns import KEYS, Columns
 from palimpsest.app.drafts import DraftLayer, DraftLayout
 from palimpsest.app.encoding import clean
 from palimpsest.app.folding import Folding
+from palimpsest.app.incoming import files, pictures
 from palimpsest.app.languages import language_of
 from palimpsest.app.margin import Margin
 from palimpsest.app.settings import Settings
 from palimpsest.app.span import Span, stretch
-from palimpsest.engine import PICTURES
 
 DRAFTS = {
     QKeyCombination(Qt.Key.Key_Tab),
@@ -49,19 +48,6 @@ LEAST = 5  # points: smaller text cannot be read
 SLICE = 0.008  # seconds of putting text in, between which the window lives
 PIECE = 10_000  # characters that are put in at once
 LONG_LINE = 10_000  # characters: beyond, wrapping at words would make every key take seconds
-
-
-def files(dragged: QMimeData) -> list[Path]:
-    """The files and folders that are dragged, if any."""
-    return [Path(url.toLocalFile()) for url in dragged.urls() if url.isLocalFile()]
-
-
-def pictures(source: QMimeData) -> list[Path | QImage]:
-    """What is dragged or pasted, where it is nothing but pictures."""
-    if found := files(source):
-        return [*found] if all(path.suffix.lower() in PICTURES for path in found) else []
-    worded = source.hasText() and not source.hasUrls() and source.text().strip()
-    return [source.imageData()] if source.hasImage() and not worded else []
 
 
 class Editor(QPlainTextEdit):

@@ -22,6 +22,7 @@ from palimpsest.engine import (
     apart,
     environment,
     open_backend,
+    picture,
     sentence,
     to_json,
 )
@@ -64,6 +65,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="one more hole, after the one before; all are filled together",
     )
     parser.add_argument("--instruction", default="", metavar="TEXT", help="rewrite the stretch as told")
+    parser.add_argument(
+        "--picture",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="IMAGE",
+        help="show the model a picture first, where it can see; with --instruction it may be asked about",
+    )
     parser.add_argument("--length", type=int, metavar="N", help="tokens the hole offers")
     parser.add_argument(
         "--strength", type=float, default=1.0, metavar="S", help="share of the text that may change, 0 to 1 (default)"
@@ -133,6 +142,7 @@ def _fill(args: argparse.Namespace) -> int:
         ),
         after=file.text[holes[-1][1] :],
         instruction=args.instruction,
+        pictures=tuple(map(picture, args.picture)),
         options=Options(
             seed=args.seed,
             length=args.length,

@@ -13,14 +13,15 @@ from palimpsest.app.draftmenu import DraftMenu
 from palimpsest.app.editor import Editor
 from palimpsest.app.history import Filled, History
 from palimpsest.app.page import Page
-from palimpsest.app.reading import Picture, PictureReader
+from palimpsest.app.reading import Picture, PictureReader, seen
 from palimpsest.app.servers import Servers
 from palimpsest.app.session import FillSession, Verdict, around, stretch
 from palimpsest.app.settings import Settings
 from palimpsest.app.span import Span
 from palimpsest.app.statusbar import StatusBar
+from palimpsest.app.tasks import started
 from palimpsest.app.thumbnail import Thumbnail
-from palimpsest.engine import Event, Failed, Fill, Options
+from palimpsest.engine import Event, Failed, Fill, Options, PictureError
 from palimpsest.engine.language import tr
 
 STRONGER = 0.25  # of the text, by which a change is made bigger or smaller at a time
@@ -78,10 +79,13 @@ class Fills(QObject):
         """Let the user say how the selection, or the draft, is to be rewritten."""
         editor = self._front().editor
         self._following_up = self.drafted
-        caret = editor.cursorRect()
-        place = QRect(editor.viewport().mapToGlobal(caret.topLeft()), caret.size())
-        self._bar.open(place, instructions.offered(self.settings, editor.prose), self.options)
+        self._bar.open(self._caret, instructions.offered(self.settings, editor.prose), self.options)
         self.warm()
+
+    def ask_about(self, pictures: Sequence[Picture]) -> None:
+        """Let the user say what is to be written of pictures, in place of the selection or at the caret."""
+        self._following_up = False
+        self._bar.open(self._caret, instructions.offered_of_pictures(self.settings), self.options, pictures)
 
     def rewrite(self, instruction: str, options: Options | None = None) -> None:
         """Rewrite the selection as told."""
@@ -118,6 +122,13 @@ class Fills(QObject):
         session.start(self._reader.bridge(pictures, form, self._servers.asked_by(page), tell))
         self.changed.connect(Thumbnail(page.editor, session, pictures[0]).follow)
         self.changed.emit()
+
+    @property
+    def _caret(self) -> QRect:
+        """Where it is on the screen."""
+        editor = self._front().editor
+        caret = editor.cursorRect()
+        return QRect(editor.viewport().mapToGlobal(caret.topLeft()), caret.size())
 
     # Steering
 
@@ -219,18 +230,31 @@ class Fills(QObject):
 
     def _told(self, instruction: str, options: Options) -> None:
         instructions.remember(instruction)
-        if self._following_up and self.session and self.drafted:
+        if self._bar.pictures:
+            self._show_and_ask(instruction, options, self._bar.pictures)
+        elif self._following_up and self.session and self.drafted:
             self.session.follow_up(instruction, options)
         else:
             self.rewrite(instruction, options)
 
-    def _start(self, instruction: str, options: Options) -> None:
+    @started
+    async def _show_and_ask(self, instruction: str, options: Options, pictures: Sequence[Picture]) -> None:
+        page = self._front()
+        try:
+            shown = await seen(pictures)
+        except PictureError as error:
+            page.banner.tell(str(error), {tr("Dismiss"): page.banner.hide})
+            return
+        if page is self._front():
+            self._start(instruction, options, shown)
+
+    def _start(self, instruction: str, options: Options, pictures: tuple[bytes, ...] = ()) -> None:
         page = self._front()
         if page.session:
             page.session.finish(Verdict.DROP)
         session = self._open(page, self._holes(page.editor))
         watched = self.settings.drafts == "while they form"
-        session.start(self._servers.asked_by(page), instruction, options, watched)
+        session.start(self._servers.asked_by(page), instruction, options, watched, pictures)
         self.changed.emit()
 
     def _open(self, page: Page, spans: list[Span]) -> FillSession:
@@ -247,7 +271,7 @@ class Fills(QObject):
         def again() -> None:
             page.banner.hide()
             if page is self._front():
-                self._start(session.instruction, self.options)
+                self._start(session.instruction, self.options, session.pictures)
 
         def ended(session: FillSession) -> None:
             menu.deleteLater()

@@ -1,4 +1,4 @@
-"""What one may ask for: the useful instructions for prose and code, and those that the user gave before."""
+"""What one may ask for: the useful instructions for prose, code and pictures, and those that the user gave before."""
 
 from palimpsest.app import state
 from palimpsest.app.settings import Settings
@@ -28,11 +28,23 @@ CODE = (
     "Write tests for this",
     "Explain in a comment",
 )
+PICTURE = (
+    "Describe this picture",
+    "Transcribe this picture",
+    "Write its table as CSV",
+    "Write its chart's data as CSV",
+    "Write the code of this interface",
+)
 
 
 def offered(settings: Settings, prose: bool) -> list[str]:
     """All of them once, those asked for last and the user's own first."""
     return list(dict.fromkeys([*remembered(), *settings.instructions, *(PROSE if prose else CODE)]))
+
+
+def offered_of_pictures(settings: Settings) -> list[str]:
+    """The same where pictures are shown, whose own come first."""
+    return list(dict.fromkeys([*PICTURE, *remembered(), *settings.instructions]))
 
 
 def remembered() -> list[str]:

@@ -27,6 +27,7 @@ from palimpsest.engine import (
     Transcript,
     Written,
 )
+from palimpsest.engine import picture as as_shown
 from palimpsest.engine.language import tr
 
 BETWEEN = "\n\n"  # pages
@@ -116,6 +117,16 @@ def _written(pages: list[Transcript]) -> Written:
         for at, word, sure in page.doubtful:
             settled[start + at : start + at + len(word)] = [sure] * len(word)
     return Written(BETWEEN.join(page.text for page in pages), tuple(settled))
+
+
+async def seen(pictures: Sequence[Picture]) -> tuple[bytes, ...]:
+    """The pictures as a model is shown them. Raises PictureError."""
+
+    def read(picture: Picture) -> bytes:
+        with _file(picture) as path:
+            return as_shown(path)
+
+    return tuple([await asyncio.to_thread(read, one) for one in pictures])
 
 
 def _read(transcriber: Transcriber, pictures: Sequence[Picture], form: str) -> Generator[Told, None, None]:

@@ -243,7 +243,7 @@ class Servers(QObject):
             return True
         question = tr(
             "{host} is another machine. Whatever is filled is sent there: the text around the place, up "
-            "to 20,000 characters of the file. Go on?",
+            "to 20,000 characters of the file, and images that you show the model. Go on?",
             host=server.host,
         )
         buttons = QMessageBox.StandardButton

@@ -77,6 +77,7 @@ class FillSession:
         self.spans, self._document, self._layer = list(spans), document, layer
         self._report, self._ended = report, ended
         self.began, self.instruction = datetime.now(), ""
+        self.pictures: tuple[bytes, ...] = ()
         self._options, self._watched = Options(), True
         self._standing = self.original = self._texts()  # in the document
         self._seen = {self._standing}
@@ -134,11 +135,18 @@ class FillSession:
 
     # Asking
 
-    def start(self, bridge: Asked, instruction: str = "", options: Options | None = None, watched: bool = True) -> None:
+    def start(
+        self,
+        bridge: Asked,
+        instruction: str = "",
+        options: Options | None = None,
+        watched: bool = True,
+        pictures: tuple[bytes, ...] = (),
+    ) -> None:
         """Submit the fill and follow it; what cannot be asked is told and ends the session. Unless it is ``watched``,
-        nothing but the progress is shown until it is finished."""
+        nothing but the progress is shown until it is finished. ``pictures`` are PNG files that the model is shown."""
         self._bridge, self.instruction, self._options = bridge, instruction, options or Options()
-        self._watched = watched
+        self._watched, self.pictures = watched, pictures
         self._draft = Answer.of(map(certain, self._standing))
         self._display()
         self._ask(lambda: (self._fill(self._standing), Answer.of))
@@ -319,6 +327,7 @@ class FillSession:
             self.instruction,
             replace(options, without=self._excluded + without),
             tuple(map(Hole, gaps, selections[1:])),
+            self.pictures,
         )
 
     def _rewrite(self, stretches: Stretches) -> None:

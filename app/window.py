@@ -16,11 +16,12 @@ from palimpsest.app import actions, recent, resume, settings
 from palimpsest.app.askbar import AskBar
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.continuing import Continuing
-from palimpsest.app.editor import Editor, files, pictures
+from palimpsest.app.editor import Editor
 from palimpsest.app.fills import Fills
 from palimpsest.app.find import FindBar
 from palimpsest.app.finder import Finder
 from palimpsest.app.grep import Hit
+from palimpsest.app.incoming import choose_pictures, files, pictures
 from palimpsest.app.misspellings import Corrections
 from palimpsest.app.opening import Opening
 from palimpsest.app.page import Page
@@ -35,7 +36,7 @@ from palimpsest.app.statusbar import StatusBar
 from palimpsest.app.tasks import started
 from palimpsest.app.theme import Theme
 from palimpsest.app.tree import FolderTree
-from palimpsest.engine import PICTURES, Event, Failed, Options, Ready, Unloaded, sent
+from palimpsest.engine import Event, Failed, Options, Ready, Unloaded, sent
 from palimpsest.engine.language import tr
 
 
@@ -295,10 +296,13 @@ class Window(QMainWindow):
 
     def ask_pictures(self) -> None:
         """Have the text of pictures the user chooses put in at the caret."""
-        kinds = tr("Pictures ({names})", names=" ".join("*" + suffix for suffix in PICTURES))
-        names, _ = QFileDialog.getOpenFileNames(self, tr("Insert text from image"), "", kinds)
-        if names:
-            self.fills.read(self.page, [Path(name) for name in names])
+        if chosen := choose_pictures(self, tr("Insert text from image")):
+            self.fills.read(self.page, chosen)
+
+    def ask_about_pictures(self) -> None:
+        """Let the user choose pictures, and say what is to be written of them."""
+        if chosen := choose_pictures(self, tr("Show the model an image")):
+            self.fills.ask_about(chosen)
 
     # The window
 

@@ -1,7 +1,7 @@
 """Text in, drafts out: the public face of the engine. Importing it loads no torch."""
 
 from palimpsest.engine import environment
-from palimpsest.engine.backend import Backend, apart, examine, needs, open_backend, probe, sent, serve
+from palimpsest.engine.backend import Backend, apart, examine, needs, open_backend, picture, probe, sent, serve
 from palimpsest.engine.engine import LOADING, Engine
 from palimpsest.engine.errors import CheckpointError, EngineError, PictureError, RequestError, ServerError, sentence
 from palimpsest.engine.hub import Kept, Offer, came, damaged, fetch, forget, kept, offer
@@ -76,6 +76,7 @@ __all__ = [
     "needs",
     "offer",
     "open_backend",
+    "picture",
     "probe",
     "reopen",
     "sent",

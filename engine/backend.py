@@ -64,6 +64,11 @@ def needs(folder: Path) -> dict[str, int]:
     return import_module("palimpsest.engine.loading").needs(folder)
 
 
+def picture(path: Path) -> bytes:
+    """The picture of a file as ``Fill.pictures`` has it. Raises PictureError."""
+    return import_module("palimpsest.engine.pictures").shown(path)
+
+
 def sent(fill: Fill) -> str:
     """What a server is told to fill so; one of ours, or with a canvas, gets the same text in parts."""
     return import_module("palimpsest.engine.remote").prompt(fill)

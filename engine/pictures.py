@@ -1,7 +1,8 @@
 """Opens picture files and PDFs that nobody has reason to trust: page by page, in bounded memory."""
 
+import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ MOST_PAGES = 200
 LONGEST_SIDE = 40_000
 DPI = 200  # at which pages without a text layer are drawn
 DRAWN_SIDE = 3000  # pixels of a drawn page at most
+SHOWN_SIDE = 1600  # pixels of a picture that a model is shown: more than its most tokens can tell apart
 LETTERS = 8  # fewer on a page are no text layer but a stamp or a page number
 
 
@@ -35,7 +37,19 @@ class Sheet:
     lines: tuple[TextLine, ...] = ()
 
 
-def sheets(path: Path) -> Iterator[tuple[int, Sheet]]:
+def shown(path: Path) -> bytes:
+    """The picture as a PNG file that a model may be shown; of several pages, the first. Raises PictureError."""
+    with closing(sheets(path)) as pages:
+        _, sheet = next(pages)
+    if sheet.pixels is None:
+        raise PictureError(tr("{path} holds text, not a picture: insert its text instead.", path=path))
+    image, file = Image.fromarray(sheet.pixels), io.BytesIO()
+    image.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def sheets(path: Path) -> Generator[tuple[int, Sheet], None, None]:
     """The number of pages and each page in turn. Raises PictureError."""
     try:
         with path.open("rb") as file:

@@ -6,11 +6,14 @@ and made to fit by the same manners as a local fill.
 """
 
 import json
+from base64 import b64encode
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from palimpsest.engine.backend import Tell
 from palimpsest.engine.connection import Connection, Headers
@@ -99,7 +102,7 @@ class RemoteBackend:
             yield from self._filled(near)
         elif fill.options.strength < 1:
             raise RequestError(tr("This server can only write all of the stretch anew: leave the strength at 1."))
-        elif self._canvases and not fill.options.think:
+        elif self._canvases and not fill.options.think and not fill.pictures:
             yield from self._canvases.fill(near)
         else:
             yield from self._prompted(near)
@@ -128,7 +131,7 @@ class RemoteBackend:
 
     def _filled(self, fill: Fill) -> Generator[Progress | Done, None, None]:
         event: Progress = Waiting()
-        for data in self._connection.stream("fills", asdict(fill)):
+        for data in self._connection.stream("fills", msgspec.to_builtins(fill)):
             if data is not None:
                 try:
                     told = event_of(data)
@@ -249,7 +252,10 @@ def prompt(fill: Fill) -> str:
 
 
 def _payload(fill: Fill, model: str | None, number: int) -> dict[str, Any]:
-    options, messages = fill.options, [{"role": "user", "content": prompt(fill)}]
+    options, text = fill.options, prompt(fill)
+    urls = [f"data:image/png;base64,{b64encode(picture).decode()}" for picture in fill.pictures]
+    parts = [*({"type": "image_url", "image_url": {"url": url}} for url in urls), {"type": "text", "text": text}]
+    messages = [{"role": "user", "content": parts if urls else text}]  # a plain text is what all servers take
     payload: dict[str, Any] = {"model": model, "messages": messages, "stream": True}
     if options.think:
         payload["chat_template_kwargs"] = {"enable_thinking": True}  # as vLLM, SGLang and llama.cpp have it

@@ -79,8 +79,8 @@ class Fill:
 
     Without an ``instruction`` the selected text only says how long the new one may be. With one, it is rewritten
     as told. All holes are filled jointly; ``after`` follows the last. Words of a selection that must stay are the gap
-    between two holes. Raises RequestError for an instruction with nothing selected and for a selection that is too
-    long.
+    between two holes. ``pictures`` are PNG files that a model is shown first, where it can see. Raises RequestError for
+    an instruction with neither anything selected nor a picture, and for a selection that is too long.
     """
 
     before: str
@@ -89,6 +89,7 @@ class Fill:
     instruction: str = ""
     options: Options = field(default_factory=Options)
     further: tuple[Hole, ...] = ()
+    pictures: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
         length = sum(map(len, self.selections))
@@ -96,7 +97,7 @@ class Fill:
             raise RequestError(
                 tr("The selection is {length} characters long: select a shorter stretch.", length=length)
             )
-        if self.instruction and not any(map(str.strip, self.selections)):
+        if self.instruction and not self.pictures and not any(map(str.strip, self.selections)):
             raise RequestError(tr("There is nothing to rewrite: select the text the instruction is about."))
         if self.options.strength < 1 and not all(map(str.strip, self.selections)):
             raise RequestError(

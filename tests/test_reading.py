@@ -11,7 +11,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtWidgets import QApplication, QFileDialog
 
 from conftest import until
-from palimpsest.app.editor import pictures
+from palimpsest.app.incoming import pictures
 from palimpsest.app.reading import _written
 from palimpsest.app.thumbnail import MOST, Thumbnail
 from palimpsest.engine import Part, Transcript

@@ -1,0 +1,155 @@
+"""Pictures that the model is shown: asked about in the ask bar, seen by servers, refused by a model without eyes."""
+
+import base64
+import io
+import json
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtWidgets import QFileDialog
+
+from conftest import answered, shown, until
+from palimpsest.app import instructions
+from palimpsest.app.main import main
+from palimpsest.engine import Fill, Options, PictureError, RequestError, open_backend, picture
+from palimpsest.engine.remote import RemoteBackend
+from palimpsest.engine.wire import fill_of
+from peers import Peer, delta, stream
+
+ANSWER = stream(delta(content="a red square"), "[DONE]")
+RED = (255, 0, 0)
+
+
+@pytest.fixture
+def chart(tmp_path):
+    path = tmp_path / "chart.webp"
+    Image.new("RGB", (3200, 40), RED).save(path, lossless=True)
+    return path
+
+
+def seen(body: bytes) -> list[Image.Image]:
+    """The pictures in what a server was sent, which go before the text."""
+    (message,) = json.loads(body)["messages"]
+    *pictures, text = message["content"]
+    assert text["type"] == "text"
+    heads, data = zip(*(one["image_url"]["url"].split(",") for one in pictures), strict=True)
+    assert set(heads) == {"data:image/png;base64"}
+    return [Image.open(io.BytesIO(base64.b64decode(one))) for one in data]
+
+
+def test_a_picture_is_shown_as_png_no_larger_than_it_can_be_seen(chart):
+    image = Image.open(io.BytesIO(picture(chart)))
+    assert (image.format, image.size, image.getpixel((0, 0))) == ("PNG", (1600, 20), RED)
+    chart.write_bytes(b"RIFF")
+    with pytest.raises(PictureError, match="no picture of a kind"):
+        picture(chart)
+
+
+def test_a_server_sees_the_pictures_before_the_text(chart):
+    fill = Fill("# ", "\n", instruction="Describe this picture", pictures=(picture(chart), picture(chart)))
+    with Peer(ANSWER) as peer:
+        backend = RemoteBackend(peer.url)
+        backend.load()
+        _, done = answered(backend, fill)
+        backend.close()
+        (_, body) = peer.asked[-1]
+    assert done.holes[0].text == "a red square"
+    assert [one.getpixel((0, 0)) for one in seen(body)] == [RED, RED]
+    assert "Describe this picture" in json.loads(body)["messages"][0]["content"][-1]["text"]
+
+
+def test_a_model_without_eyes_says_so(backend, chart):
+    with pytest.raises(RequestError, match="mini sees no pictures: choose a server"):
+        answered(backend, Fill("", "", pictures=(picture(chart),)))
+
+
+def test_pictures_travel_as_they_are():
+    fill = Fill("a", "b", instruction="Describe", pictures=(b"\x89PNG\0",))
+    sent = json.dumps({"before": "a", "after": "b", "instruction": "Describe", "pictures": ["iVBORwA="]})
+    assert fill_of(sent.encode()) == fill
+    with pytest.raises(RequestError, match="nothing to rewrite"):
+        Fill("a", "b", instruction="Describe")
+
+
+def test_the_command_shows_them_too(chart, tmp_path, capsys):
+    file = tmp_path / "a.txt"
+    file.write_text("It shows \n")
+    with Peer(ANSWER) as peer:
+        asked = ["fill", str(file), "--at", "1:10", "--server", peer.url, "--picture", str(chart)]
+        assert main([*asked, "--instruction", "Describe this picture"]) == 0
+        (_, body) = peer.asked[-1]
+    assert capsys.readouterr().out == "a red square\n"
+    assert len(seen(body)) == 1
+    assert main(["fill", str(file), "--at", "1", "--picture", str(tmp_path / "none.png")]) == 1
+    assert "none.png cannot be opened" in capsys.readouterr().err
+
+
+@pytest.fixture
+def asking(qtbot, run, tmp_path):
+    """A window on a file, whose model is a server that sees; and what it was sent."""
+    (tmp_path / "file.md").write_text("one two\n")
+    with (
+        Peer(ANSWER) as peer,
+        shown(qtbot, run, lambda: open_backend("remote", server=peer.url), Options(), tmp_path / "file.md") as window,
+    ):
+        yield window, peer
+
+
+def test_it_is_asked_about_at_the_caret_and_again(asking, run, qtbot, chart, monkeypatch):
+    window, peer = asking
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([str(chart)], ""))
+    bar = window.ask_bar
+
+    async def story():
+        window.ask_about_pictures()
+        assert bar.pin.toolTip() == "The model sees chart.webp; leave that out"
+        assert bar._offered.stringList()[: len(instructions.PICTURE)] == list(instructions.PICTURE)
+        bar.field.setText("Describe this picture")
+        qtbot.keyClick(bar.field, Qt.Key.Key_Return)
+        await until(lambda: window.fills.drafted)
+        window.fills.turn(1)
+        await until(lambda: window.fills.drafted and len(window.fills.session.answers) == 2)
+        window.fills.keep()
+
+    run(story())
+    assert window.editor.text() == "a red squareone two\n"
+    bodies = [body for path, body in peer.asked if path.endswith("completions")]
+    assert [len(seen(body)) for body in bodies] == [1, 1]
+
+
+def test_pictures_are_dropped_on_the_bar_and_taken_away_again(asking, chart, qtbot):
+    window, _ = asking
+    bar = window.ask_bar
+    window.editor.selectAll()
+    window.fills.ask_rewrite()
+    assert bar.pictures == []
+    dropped = QMimeData()
+    dropped.setUrls([QUrl.fromLocalFile(str(chart))])
+    for count in (1, 2):
+        bar.dropEvent(
+            QDropEvent(
+                QPoint(1, 1), Qt.DropAction.CopyAction, dropped, Qt.MouseButton.LeftButton, Qt.KeyboardModifier(0)
+            )
+        )
+        assert bar.pictures == [chart] * count
+    assert bar.pin.text() == "2 images"
+    qtbot.mouseClick(bar.pin, Qt.MouseButton.LeftButton)
+    assert bar.pictures == []
+
+
+def test_a_picture_that_cannot_be_read_is_told(asking, run, chart):
+    window, peer = asking
+    chart.write_bytes(b"RIFF")
+
+    async def story():
+        window.fills.ask_about([chart])
+        window.ask_bar.field.setText("Describe")
+        window.ask_bar._send()
+        await until(lambda: window.page.banner.message)
+
+    run(story())
+    assert "no picture of a kind" in window.page.banner.message
+    assert not window.fills.filling
+    assert [path for path, _ in peer.asked if path.endswith("completions")] == []
