@@ -7,7 +7,7 @@ from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QMessageBox, QPushButton, QVBoxLayout, QWidget
 from shiboken6 import isValid
 
-from palimpsest.app import command, engines
+from palimpsest.app import command, engines, offline
 from palimpsest.app.fetching import Fetching
 from palimpsest.app.models import size_of
 from palimpsest.app.tasks import started
@@ -19,7 +19,6 @@ ABOUT = tr(
     "environment of its own, with a build of PyTorch for the card: it is made beside the "
     "program, used from then on, and removed as a whole. The kernels also need a C compiler."
 )
-OFFLINE = tr("You work offline: end that in the preferences to fetch anything.")
 
 
 class EngineDialog(QDialog):
@@ -27,11 +26,11 @@ class EngineDialog(QDialog):
 
     changed = Signal()
 
-    def __init__(self, parent: QWidget, offline: bool):
+    def __init__(self, parent: QWidget, works_offline: bool):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(tr("Engine"))
-        self._offline = offline
+        self._offline = works_offline
         self.state, self.told = _label(), _label()
         self.make: dict[str, QPushButton] = {}
         self.remove = QPushButton(tr("&Remove…"))
@@ -72,7 +71,7 @@ class EngineDialog(QDialog):
 
     def _make(self, kind: str) -> None:
         if self._offline:
-            self.told.setText(OFFLINE)
+            self.told.setText(offline.FETCHING)
             return
         self.fetching.begin(command.itself("engine", "make", kind, "--yes"))
         self._show()

@@ -2,6 +2,7 @@
 
 import argparse
 
+from palimpsest.app import offline
 from palimpsest.app.command import carried_out
 from palimpsest.app.models import size_of
 from palimpsest.engine import environment
@@ -54,6 +55,7 @@ def _list(_args: argparse.Namespace) -> int:
 
 
 def _make(args: argparse.Namespace) -> int:
+    offline.check()
     print(told(args.kind, environment.kinds()[args.kind]))
     if not args.yes and input("Make it? [y/N] ").strip().lower() not in ("y", "yes"):
         return 1

@@ -11,6 +11,7 @@ from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
+from palimpsest.app import offline
 from palimpsest.app.document import DocumentError, load, save
 from palimpsest.engine import (
     PRECISIONS,
@@ -103,6 +104,7 @@ def add_backend_arguments(parser: argparse.ArgumentParser) -> None:
 def backend_of(args: argparse.Namespace) -> Backend:
     """What ``add_backend_arguments`` was told, not yet loaded."""
     if args.server:
+        offline.check(args.server)
         return open_backend("remote", server=args.server, model=args.model, key=os.environ.get("PALIMPSEST_API_KEY"))
     if environment.made():
         return apart(args.model, args.precision)

@@ -2,6 +2,7 @@
 
 import argparse
 
+from palimpsest.app import offline
 from palimpsest.app.command import carried_out
 from palimpsest.engine import Kept, Offer, damaged, fetch, forget, kept, needs, offer
 from palimpsest.engine.language import tr
@@ -34,6 +35,7 @@ def _list(_args: argparse.Namespace) -> int:
 
 
 def _pull(args: argparse.Namespace) -> int:
+    offline.check()
     offered = offer(args.name)
     print(told(offered))
     if offered.missing and not args.yes and input("Fetch it? [y/N] ").strip().lower() not in ("y", "yes"):

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 from shiboken6 import isValid
 
-from palimpsest.app import command, models
+from palimpsest.app import command, models, offline
 from palimpsest.app.fetching import Fetching
 from palimpsest.app.tasks import started
 from palimpsest.engine import EngineError, Offer, came, damaged, forget, kept, offer
@@ -28,7 +28,6 @@ from palimpsest.engine.language import tr
 
 SHIPPED = tr("mini, shipped with Palimpsest")
 FAMOUS = "google/diffusiongemma-26B-A4B-it"
-OFFLINE = tr("You work offline: end that in the preferences to fetch a checkpoint.")
 TICK = 500  # milliseconds between two looks at how much has come
 
 T = TypeVar("T")
@@ -39,11 +38,11 @@ class ModelsDialog(QDialog):
 
     chosen = Signal(str)
 
-    def __init__(self, parent: QWidget, current: str, offline: bool):
+    def __init__(self, parent: QWidget, current: str, works_offline: bool):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(tr("Models"))
-        self._current, self._offline = current, offline
+        self._current, self._offline = current, works_offline
         self._offer: Offer | None = None
         self.list = QListWidget()
         self.list.setAccessibleName(tr("Checkpoints on this machine"))
@@ -156,7 +155,7 @@ class ModelsDialog(QDialog):
 
     def _get(self) -> None:
         if self._offline:
-            self.told.setText(OFFLINE)
+            self.told.setText(offline.FETCHING)
         elif self._offer:
             self._fetch(self._offer)
         else:

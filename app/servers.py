@@ -8,29 +8,24 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import partial
-from ipaddress import ip_address
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QInputDialog, QLineEdit, QMessageBox, QWidget
 
-from palimpsest.app import settings, state
+from palimpsest.app import offline, state
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.page import Page
 from palimpsest.app.settings import Settings
 from palimpsest.app.tasks import started
-from palimpsest.engine import Backend, EngineError, Event, Failed, Fill, ServerError, open_backend, probe
+from palimpsest.engine import Backend, EngineError, Event, Failed, Fill, Ready, open_backend, probe
 from palimpsest.engine.language import tr
 
 log = logging.getLogger(__name__)
 
 HERE = tr("This machine")
-OFFLINE = tr(
-    "You work offline, and {host} is another machine: choose this machine's model, or end that in the preferences."
-)
 SERVICE = "palimpsest"  # as the system's keys know it
 KEY = "PALIMPSEST_API_KEY"  # in the environment, for servers whose key is nowhere else
 LOG = 1 << 20  # bytes of the list of requests, after which it begins anew and the old one is kept once
@@ -62,16 +57,12 @@ class Server:
     @property
     def host(self) -> str:
         """Its name, with the port if one is given."""
-        return urlsplit(self.address).netloc or self.address
+        return offline.host(self.address)
 
     @property
     def local(self) -> bool:
         """Is it this machine?"""
-        name = urlsplit(self.address).hostname or ""
-        try:
-            return ip_address(name).is_loopback
-        except ValueError:
-            return name == "localhost"
+        return offline.local(self.address)
 
     @property
     def key(self) -> str | None:
@@ -95,8 +86,7 @@ def opened(here: Callable[[str | None], Backend]) -> Backend:
     server = chosen()
     if server is None:
         return here(checkpoint())
-    if settings.load()[0].offline and not server.local:
-        raise ServerError(OFFLINE.format(host=server.host))
+    offline.check(server.address)
     return open_backend("remote", **server.asked)
 
 
@@ -129,6 +119,7 @@ class Servers(QObject):
         super().__init__(window)
         self._bridge, self._window = bridge, window
         self.settings = Settings()
+        bridge.loaded.connect(self._learn)
 
     def use(self, settings: Settings) -> None:
         """Behave as these settings say; a server that is no longer among them fills no more."""
@@ -144,8 +135,11 @@ class Servers(QObject):
         """What the menu of models offers."""
         server = chosen()
         yield HERE + (" ✓" if server is None else ""), partial(self.choose, "")
+        ways = _remembered().get("ways", {})
         for line in self.settings.servers:
-            yield line + (" ✓" if server == Server.of(line) else ""), partial(self.choose, line)
+            mark = " ✓" if server == Server.of(line) else ""
+            way = f"  ({ways[line]})" if line in ways else ""
+            yield f"{line}{mark}{way}", partial(self.choose, line)
         yield tr("Models…"), self.show_models
         yield tr("Engine…"), self.show_engine
         yield tr("Servers…"), partial(self.preferences_wanted.emit, tr("Servers"))
@@ -180,7 +174,7 @@ class Servers(QObject):
     async def test(self, server: Server) -> None:
         """Tell how fast the server is."""
         if self.settings.offline and not server.local:
-            self.told.emit(OFFLINE.format(host=server.host))
+            self.told.emit(offline.elsewhere(server.address))
             return
         self.told.emit(tr("Asking {host}…", host=server.host))
         try:
@@ -208,7 +202,7 @@ class Servers(QObject):
         if server is None:
             return ""
         if self.settings.offline and not server.local:
-            return OFFLINE.format(host=server.host)
+            return offline.elsewhere(server.address)
         name = page.path.name if page.path else ""
         pattern = next((one for one in self.settings.unsent if name and fnmatch(name, one)), None)
         if pattern is None:
@@ -227,6 +221,12 @@ class Servers(QObject):
         self.told.emit(tr("{message} This machine's model fills instead.", message=failed.message))
         self._choose("")
         return True
+
+    def _learn(self, event: Event) -> None:
+        """Remember how the chosen server fills."""
+        line, server = _remembered().get("chosen"), chosen()
+        if server and isinstance(event, Ready) and event.device == server.host:
+            state.write("servers", _remembered() | {"ways": _remembered().get("ways", {}) | {line: event.way}})
 
     def _use_checkpoint(self, name: str) -> None:
         state.write("servers", _remembered() | {"chosen": "", "checkpoint": name})

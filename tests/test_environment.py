@@ -15,8 +15,9 @@ from shiboken6 import isValid
 
 from conftest import answered, shown, under_way, until
 from palimpsest.app import command, engines
-from palimpsest.app.enginedialog import OFFLINE, EngineDialog
+from palimpsest.app.enginedialog import EngineDialog
 from palimpsest.app.main import main
+from palimpsest.app.offline import FETCHING
 from palimpsest.app.settings import Settings
 from palimpsest.engine import EngineError, Fill, Options, apart, environment, examine, open_backend
 
@@ -301,6 +302,6 @@ def test_offline_nothing_is_fetched(window, run):
     window.servers.settings = Settings(offline=True)
     dialog = opened(window)
     dialog.make["cpu"].click()
-    assert dialog.told.text() == OFFLINE
+    assert dialog.told.text() == FETCHING
     dialog.close()
     run(asyncio.sleep(0))

@@ -11,10 +11,11 @@ from PySide6.QtWidgets import QInputDialog, QMenu, QMessageBox
 
 from conftest import shown, until
 from palimpsest.app import servers, settings, state
+from palimpsest.app.main import main
 from palimpsest.app.preferences import Preferences
 from palimpsest.app.servers import Server
 from palimpsest.app.settings import Settings
-from palimpsest.engine import Options, open_backend
+from palimpsest.engine import Options, ServerError, open_backend
 from peers import MODELS, Peer, delta, stream
 
 TEXT = "first line\nsome words stand here\nlast line\n"
@@ -103,7 +104,7 @@ def test_a_server_is_chosen_and_left_again(window, run, peer):
         choose(window, peer.url)
         await until(lambda: "one on 127.0.0.1" in window.status.model.text())
         assert await filled(window) == "other"
-        assert list(choices(window))[:2] == ["This machine", f"{peer.url} one ✓"]
+        assert list(choices(window))[:2] == ["This machine", f"{peer.url} one ✓  (writes by prompt)"]
         choose(window, "This machine")
         await until(lambda: window.status.model.text().endswith(" on cpu"))
         asked = len(peer.asked)
@@ -164,8 +165,25 @@ def test_offline_nothing_goes_to_another_machine(window, run):
         await until(lambda: "You work offline" in window.status.currentMessage())
 
     run(story())
-    with pytest.raises(servers.ServerError, match="You work offline"):
+    with pytest.raises(ServerError, match="You work offline"):
         servers.opened(lambda _: pytest.fail("not this machine either"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("fill", "file.txt", "--at", "1", "--server", FAR),
+        ("models", "pull", "somebody/model", "--yes"),
+        ("engine", "make", "cpu", "--yes"),
+    ],
+)
+def test_offline_no_command_asks_another_machine(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file.txt").write_text(TEXT)
+    settings.save(Settings(offline=True))
+    assert main([*words]) == 1
+    assert capsys.readouterr().err.startswith("palimpsest: You work offline")
+    settings.save(Settings())
 
 
 def test_offline_a_server_on_this_machine_is_asked(window, run, peer):
