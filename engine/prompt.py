@@ -98,6 +98,17 @@ def _conversation(fill: Fill, tokenizer: Tokenizer, limit: int, before: list[int
     return [*opening, *_tail(tokenizer, before, _room(limit, opening + rest)), *rest]
 
 
+def dialogue(said: Sequence[tuple[str, str]], tokenizer: Tokenizer) -> list[int]:
+    """What was said, by whom, up to the model's turn with an empty thought (model card of Gemma 4). Raises RequestError
+    where the vocabulary has no turns."""
+    begin, end = _turn(tokenizer)
+    ids = [_id(tokenizer, "<bos>")]
+    for role, text in said:
+        ids += [*begin, *_encode(tokenizer, f"{'model' if role == 'assistant' else role}\n{text}"), *end]
+    thought = [_id(tokenizer, "<|channel>"), *_encode(tokenizer, "thought\n"), _id(tokenizer, THOUGHT_END)]
+    return [*ids, *begin, *_encode(tokenizer, "model\n"), *thought]
+
+
 def conversation(fill: Fill) -> tuple[str, str]:
     """The holes as a conversation marks them, and behind the text what is told of them."""
     marked = "".join(

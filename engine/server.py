@@ -2,7 +2,8 @@
 
 ``POST /v1/fills`` takes a ``Fill`` as JSON and answers with its events. ``/v1/completions`` (with ``suffix``) and
 ``/v1/chat/completions`` are a fill behind the prompt; streamed, each chunk carries the draft of one denoising step in
-``draft``, and the last one the whole text. ``temperature`` and the like are the checkpoint's own.
+``draft``, and the last one the whole text. A checkpoint that was tuned for conversation answers a chat in its own
+format instead, a chunk for each canvas. ``temperature`` and the like are the checkpoint's own.
 
 A completion with vLLM's diffusion arguments and ``diffusion_read_only`` is one canvas of tokens, denoised;
 ``/tokenize`` and ``/detokenize`` say which tokens text is.
@@ -12,11 +13,12 @@ import asyncio
 import secrets
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import uvicorn
@@ -28,9 +30,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from tokenizers import Tokenizer
 
 from palimpsest.engine.backend import Backend, open_backend
+from palimpsest.engine.bodies import SAID, Chat, Completion, Ids, Text, Tokens
 from palimpsest.engine.engine import LOADING, Engine
 from palimpsest.engine.errors import EngineError, RequestError, ServerError
 from palimpsest.engine.request import (
@@ -41,22 +43,18 @@ from palimpsest.engine.request import (
     Failed,
     Fill,
     Loading,
-    Options,
     Progress,
     Ready,
     Seeded,
     Told,
     Unloaded,
 )
-from palimpsest.engine.weights import find
 from palimpsest.engine.wire import fill_of, to_json
 
 LARGEST_REQUEST = 16 << 20  # bytes
 MOST_WAITING = 16  # fills
-MOST_LOGPROBS, MOST_WANTED = 20, 128  # tokens at each position, as vLLM has it
 HERE = ["localhost", "127.0.0.1", "[::1]"]
 PATIENCE = 5  # seconds that answers which have begun get to end
-LENGTH = 16  # tokens of a completion, as the API has it
 ENDING = "The server is about to end."
 
 
@@ -129,186 +127,6 @@ class Filler:
             events.put_nowait(event)
 
 
-Seed = Annotated[int, msgspec.Meta(ge=0)]
-
-
-class Asked(msgspec.Struct, kw_only=True):
-    """What both kinds of completions may be asked with; the rest of the API is accepted and makes no difference."""
-
-    model: str = ""
-    stream: bool = False
-    n: int = 1
-    seed: Seed | None = None
-    stop: str | list[str] | None = None
-
-    def options(self, length: int | None) -> Options:
-        """As the engine's options. Raises RequestError."""
-        return Options(seed=self.seed, length=length, alternatives=self.n)
-
-    def cut(self, text: str) -> str:
-        """The text up to where it shall stop."""
-        stops = [self.stop] if isinstance(self.stop, str) else self.stop or []
-        return text[: min((place for stop in stops if (place := text.find(stop)) >= 0), default=len(text))]
-
-
-class Diffusion(msgspec.Struct):
-    """vLLM's arguments for one canvas."""
-
-    diffusion_seed_canvas: list[int] | None = None
-    diffusion_pinned: list[int] | None = None
-    diffusion_canvas_length: Annotated[int, msgspec.Meta(gt=0)] | None = None
-    diffusion_max_steps: Annotated[int, msgspec.Meta(gt=0)] | None = None
-    diffusion_read_only: bool | int = False
-
-    def canvas(self, most: int) -> tuple[int, ...] | int:
-        """The ids that denoising begins with, or how many positions there are. Raises RequestError."""
-        width, seed = self.diffusion_canvas_length or most, self.diffusion_seed_canvas
-        if seed is None and self.diffusion_pinned is not None:
-            raise RequestError("diffusion_pinned needs a diffusion_seed_canvas.")
-        if seed is not None and len(seed) != width:
-            raise RequestError(f"diffusion_seed_canvas has {len(seed)} ids and the canvas {width} positions.")
-        return width if seed is None else tuple(seed)
-
-
-class Completion(Asked):
-    """The body of ``/v1/completions``."""
-
-    prompt: str | list[str | int]
-    suffix: str | None = None
-    max_tokens: int | None = LENGTH
-    logprobs: Annotated[int, msgspec.Meta(ge=0, le=MOST_LOGPROBS)] | None = None
-    logprob_token_ids: Annotated[list[int], msgspec.Meta(max_length=MOST_WANTED)] = []
-    return_tokens_as_token_ids: bool = False
-    vllm_xargs: Diffusion | None = None
-    kind = "text_completion"
-
-    def fill(self) -> Fill:
-        """The hole between prompt and suffix. Raises RequestError."""
-        prompts = [self.prompt] if isinstance(self.prompt, str) else self.prompt
-        if len(prompts) != 1 or not isinstance(prompts[0], str):
-            raise RequestError("This server takes one prompt at a time, and tokens only for a canvas that is read.")
-        return Fill(prompts[0], self.suffix or "", options=self.options(self.max_tokens))
-
-    def seeded(self, tokens: "Tokens") -> Seeded | None:
-        """The canvas to be denoised, where that is asked for. Raises RequestError."""
-        diffusion = self.vllm_xargs
-        if not diffusion:
-            return None
-        canvas = diffusion.canvas(tokens.canvas)
-        if not diffusion.diffusion_read_only:
-            raise RequestError("This server denoises one canvas at a time: set diffusion_read_only.")
-        prompt = tokens.encode(self.prompt) if isinstance(self.prompt, str) else self.prompt
-        ids = tuple(index for index in prompt if isinstance(index, int))
-        if len(ids) < len(prompt):
-            raise RequestError("This server takes one prompt at a time.")
-        return Seeded(
-            ids,
-            canvas,
-            tuple(diffusion.diffusion_pinned or ()),
-            diffusion.diffusion_max_steps,
-            self.seed,
-            self.logprobs or 1,
-            tuple(self.logprob_token_ids),
-        )
-
-    def spelled(self, denoised: Denoised, tokens: "Tokens") -> dict[str, Any]:
-        """A canvas as an answer, no longer than it shall be."""
-
-        def name(index: int) -> str:
-            return f"token_id:{index}" if self.return_tokens_as_token_ids else tokens.decode([index])
-
-        ids = denoised.ids[: self.max_tokens]
-        told = denoised.told[: len(ids)]
-        choice = self.choice(tokens.decode(ids), 0, finished=True) | {"token_ids": ids}
-        if self.logprobs is not None:
-            choice["logprobs"] = {
-                "tokens": [name(index) for index in ids],
-                "token_logprobs": [row[index] for index, row in zip(ids, told, strict=True)],
-                "top_logprobs": [{name(index): value for index, value in row.items()} for row in told],
-                "text_offset": [],
-            }
-        return choice
-
-    def choice(self, text: str, index: int, finished: bool) -> dict[str, Any]:
-        """An answer, or a piece of it."""
-        return {"index": index, "text": text, "logprobs": None, "finish_reason": "stop" if finished else None}
-
-
-class Part(msgspec.Struct):
-    """A piece of a message; only text can be read."""
-
-    type: str
-    text: str = ""
-
-
-class Message(msgspec.Struct):
-    """Something said in a conversation."""
-
-    role: str
-    content: str | list[Part] | None = None
-
-    @property
-    def text(self) -> str:
-        """What was said. Raises RequestError for pictures."""
-        if not isinstance(self.content, list):
-            return self.content or ""
-        if any(part.type != "text" for part in self.content):
-            raise RequestError("This server reads text only.")
-        return "".join(part.text for part in self.content)
-
-
-class Chat(Asked):
-    """The body of ``/v1/chat/completions``."""
-
-    messages: list[Message]
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    kind = "chat.completion"
-
-    def fill(self) -> Fill:
-        """What goes on behind the conversation. Raises RequestError."""
-        said = "\n\n".join(message.text for message in self.messages)
-        return Fill(f"{said}\n\n", "", options=self.options(self.max_completion_tokens or self.max_tokens))
-
-    def choice(self, text: str, index: int, finished: bool) -> dict[str, Any]:
-        """An answer, or a piece of it."""
-        message = {"role": "assistant", "content": text}
-        reason = "stop" if finished else None
-        return {"index": index, "delta" if self.stream else "message": message, "finish_reason": reason}
-
-
-class Tokens:
-    """The checkpoint's vocabulary, as those who speak in tokens want it: special tokens are what their names say."""
-
-    def __init__(self, checkpoint: str | Path | None):
-        folder = find(checkpoint)
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._begin = self._tokenizer.token_to_id("<bos>")
-        self.canvas: int = msgspec.json.decode((folder / "config.json").read_bytes())["canvas_length"]
-
-    def encode(self, text: str, begin: bool = True) -> list[int]:
-        """The ids of ``text``, behind that of a beginning if wanted."""
-        head = [self._begin] if begin and self._begin is not None else []
-        return head + self._tokenizer.encode(text, add_special_tokens=False).ids
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """What ``ids`` say."""
-        return self._tokenizer.decode(ids, skip_special_tokens=False)
-
-
-class Text(msgspec.Struct):
-    """The body of ``/tokenize``."""
-
-    prompt: str
-    add_special_tokens: bool = True
-
-
-class Ids(msgspec.Struct):
-    """The body of ``/detokenize``."""
-
-    tokens: list[Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]]
-
-
 class Api:
     """The paths of the server, each a method."""
 
@@ -341,7 +159,7 @@ class Api:
 
     async def tokenize(self, request: Request) -> Response:
         asked = msgspec.json.decode(await self._body(request), type=Text)
-        ids = self._tokens.encode(asked.prompt, asked.add_special_tokens)
+        ids = asked.ids(self._tokens)
         return JSONResponse({"tokens": ids, "count": len(ids)})
 
     async def detokenize(self, request: Request) -> Response:
@@ -366,6 +184,8 @@ class Api:
         if isinstance(asked, Completion) and (seeded := asked.seeded(self._tokens)):
             choice = asked.spelled(await self._filler.denoise(seeded), self._tokens)
             return JSONResponse(head | {"object": asked.kind, "choices": [choice]})
+        if isinstance(asked, Chat) and self._tokens.chats:
+            return await self._converse(asked, head)
         events = self._filler.fill(asked.fill())
         if asked.stream:
             return EventSourceResponse(_safe(self._chunks(asked, head, events)))
@@ -378,24 +198,64 @@ class Api:
                         asked.choice(asked.cut(answer.text), index, finished=True)
                         for index, answer in enumerate(event.alternatives)
                     ]
-                    return JSONResponse(head | {"object": asked.kind, "choices": choices, "usage": _usage(event)})
+                    return JSONResponse(
+                        head | {"object": asked.kind, "choices": choices, "usage": _usage(event.tokens)}
+                    )
         raise ServerError(ENDING)
 
-    async def _chunks(self, asked: Completion | Chat, head: dict, events: AsyncGenerator[Told, None]):
-        head = head | {"object": "chat.completion.chunk" if isinstance(asked, Chat) else asked.kind}
+    async def _converse(self, asked: Chat, head: dict) -> Response:
+        if asked.stream:
+            return EventSourceResponse(_safe(self._spoken(asked, head)))
+        texts, tokens = [""] * asked.n, 0
+        async with aclosing(self._said(asked)) as said:
+            async for index, text, count in said:
+                texts[index] += text
+                tokens += count
+        choices = [asked.choice(text, index, finished=True) for index, text in enumerate(texts)]
+        return JSONResponse(head | {"object": asked.kind, "choices": choices, "usage": _usage(tokens)})
 
-        def chunk(choices: list[dict[str, Any]], **more: Any) -> dict[str, str]:
-            return {"data": msgspec.json.encode(head | {"choices": choices} | more).decode()}
+    async def _said(self, asked: Chat) -> AsyncGenerator[tuple[int, str, int], None]:
+        """Which answer goes on, by what text, and how many tokens that is: canvas after canvas, as the model writes by
+        itself. Raises EngineError."""
+        prompt = self._tokens.conversation(asked.messages)
+        for index in range(asked.n):
+            ids, told, room = list(prompt), "", asked.length or SAID
+            seed = None if asked.seed is None else asked.seed + index
+            while room > 0:
+                width = min(room, self._tokens.canvas)
+                denoised = await self._filler.denoise(Seeded(tuple(ids), width, seed=seed))
+                piece = [*takewhile(lambda one: one not in self._tokens.ends, denoised.ids)]
+                ids, room = ids + piece, room - len(piece)
+                text = self._tokens.decode(ids[len(prompt) :])
+                kept = asked.cut(text)
+                yield index, kept[len(told) :], len(piece)
+                told = kept
+                if len(piece) < width or kept != text:
+                    break
 
+    async def _spoken(self, asked: Chat, head: dict) -> AsyncGenerator[dict[str, str], None]:
+        tokens = 0
+        async with aclosing(self._said(asked)) as said:
+            async for index, text, count in said:
+                tokens += count
+                yield _chunk(asked, head, [asked.choice(text, index, finished=False)])
+        for index in range(asked.n):
+            yield _chunk(asked, head, [asked.choice("", index, finished=True)])
+        yield _chunk(asked, head, [], usage=_usage(tokens))
+        yield {"data": "[DONE]"}
+
+    async def _chunks(
+        self, asked: Completion | Chat, head: dict, events: AsyncGenerator[Told, None]
+    ) -> AsyncGenerator[dict[str, str], None]:
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, Draft):
                     draft = {"text": event.text, "step": event.step, "max_steps": event.max_steps}
-                    yield chunk([asked.choice("", 0, finished=False)], draft=draft)
+                    yield _chunk(asked, head, [asked.choice("", 0, finished=False)], draft=draft)
                 if isinstance(event, Done):
                     for index, answer in enumerate(event.alternatives):
-                        yield chunk([asked.choice(asked.cut(answer.text), index, finished=True)])
-                    yield chunk([], usage=_usage(event))
+                        yield _chunk(asked, head, [asked.choice(asked.cut(answer.text), index, finished=True)])
+                    yield _chunk(asked, head, [], usage=_usage(event.tokens))
                 if isinstance(event, Failed):
                     yield {"data": _problem(event.message)}
         yield {"data": "[DONE]"}
@@ -435,9 +295,14 @@ async def _refused(_request: Request, error: Exception) -> Response:
     return JSONResponse({"error": {"message": said, "type": type(error).__name__}}, status)
 
 
-def _usage(done: Done) -> dict[str, int]:
+def _chunk(asked: Completion | Chat, head: dict, choices: list[dict[str, Any]], **more: Any) -> dict[str, str]:
+    kind = "chat.completion.chunk" if isinstance(asked, Chat) else asked.kind
+    return {"data": msgspec.json.encode(head | {"object": kind, "choices": choices} | more).decode()}
+
+
+def _usage(tokens: int) -> dict[str, int]:
     """What the answer took; what the prompt did is not counted."""
-    return {"prompt_tokens": 0, "completion_tokens": done.tokens, "total_tokens": done.tokens}
+    return {"prompt_tokens": 0, "completion_tokens": tokens, "total_tokens": tokens}
 
 
 def serve(

@@ -104,6 +104,15 @@ def chatty_folder(tiny_folder, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def chatting_mini(tmp_path_factory):
+    """The shipped checkpoint as if it had been tuned for conversation."""
+    folder = tmp_path_factory.mktemp("chatting") / "mini"
+    shutil.copytree(SHIPPED, folder)
+    (folder / "chat_template.jinja").write_text("its presence says that the model chats")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny(tiny_folder):
     return load_model(tiny_folder)
 

@@ -33,8 +33,8 @@ def double():
 
 
 @pytest.fixture(scope="module")
-def chatting():
-    yield from started("chats")
+def chatting(chatting_mini):
+    yield from started(str(chatting_mini))
 
 
 @pytest.fixture

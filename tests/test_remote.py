@@ -17,6 +17,7 @@ from contextlib import closing, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+import httpx2
 import psutil
 import pytest
 import torch
@@ -535,6 +536,13 @@ def test_a_stock_client_is_told_what_is_wrong(stock):
         stock.chat.completions.create(model="mini", messages=[{"role": "user", "content": [picture]}])
     with pytest.raises(NotFoundError):
         stock.embeddings.create(model="mini", input="a")
+
+
+def test_a_model_that_was_not_tuned_for_it_is_told_no_conversation(served):
+    asked = {"messages": [{"role": "user", "content": "import os"}]}
+    answer = httpx2.post(f"{served}/tokenize", json=asked)
+    assert answer.status_code == 400
+    assert "not tuned for conversation" in answer.json()["error"]["message"]
 
 
 def test_a_completion_ends_where_it_shall(stock):

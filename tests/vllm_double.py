@@ -1,17 +1,14 @@
 """A server as vLLM is with DiffusionGemma, for tests: it says that it is vLLM, and reads canvases by our own engine.
 
 Its strictness is that of ``palimpsest serve``, whose canvases follow vLLM's documentation of structured reads; what
-only we have is missing. With ``chats`` as its argument it tokenizes conversations too.
+only we have is missing. Its argument is the checkpoint, by default the shipped one.
 """
 
-import json
 import sys
 
 from starlette.exceptions import HTTPException
 
 from palimpsest.engine import server
-
-CHATS = "chats" in sys.argv
 
 
 class Double(server.Api):
@@ -22,14 +19,7 @@ class Double(server.Api):
     async def fills(self, _request):
         raise HTTPException(404, "Not Found")
 
-    async def tokenize(self, request):
-        asked = json.loads(await request.body())
-        if CHATS and "messages" in asked:
-            said = "".join(f"<|turn>{one['role']}\n{one['content']}<turn|>\n" for one in asked["messages"])
-            ids = self._tokens.encode(f"{said}<|turn>model\n")
-            return server.JSONResponse({"tokens": ids, "count": len(ids)})
-        return await super().tokenize(request)
 
-
+CHECKPOINT = sys.argv[1] if len(sys.argv) > 1 else None
 server.Api = Double
-server.serve(None, None, "127.0.0.1", 0, None, lambda _, url: print(url, flush=True))
+server.serve(CHECKPOINT, None, "127.0.0.1", 0, None, lambda _, url: print(url, flush=True))
