@@ -60,7 +60,10 @@ class EngineDialog(QDialog):
         self._show()
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        running = self.fetching.running
         self.fetching.leave()
+        if running:
+            self.changed.emit()  # the one that was there is gone
         super().closeEvent(event)
 
     def _show(self) -> None:

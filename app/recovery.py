@@ -18,6 +18,7 @@ from platformdirs import user_state_path
 from PySide6.QtCore import QLockFile, QObject, QTimerEvent
 from PySide6.QtGui import QTextDocument
 
+from palimpsest.app import state
 from palimpsest.app.encoding import Text
 from palimpsest.app.span import stretch
 
@@ -185,7 +186,7 @@ def read(name: Path) -> Rescued | None:
         told = json.loads(lines[0])
     except ValueError:
         return None
-    file = Text(**told["file"])
+    file = state.known(Text, told["file"])
     data = bytearray(_utf16(file.text))
     for line in lines[1:-1]:  # what is behind the last line's end was cut off
         position, removed, added = json.loads(line)

@@ -43,7 +43,7 @@ def load() -> Desk:
 
 
 def _desk(told: Any) -> Desk:
-    desk = Desk(**told | {"places": [Place(**place) for place in told["places"]]})
+    desk = state.known(Desk, told | {"places": [state.known(Place, place) for place in told["places"]]})
     for row in fields(Desk):
         if type(getattr(desk, row.name)) is not type(getattr(Desk(), row.name)):
             raise TypeError(f"{row.name} cannot be that")

@@ -2,12 +2,15 @@
 
 import json
 import logging
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from platformdirs import user_state_path
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 def file(name: str) -> Path:
@@ -21,6 +24,11 @@ def read(name: str) -> Any:
         return json.loads(file(name).read_text("utf-8"))
     except FileNotFoundError:
         return None
+
+
+def known(kind: type[T], told: dict[str, Any]) -> T:
+    """A dataclass of what was kept, without what only another version knows. Raises TypeError where something lacks."""
+    return kind(**{row.name: told[row.name] for row in fields(cast(Any, kind)) if row.name in told})
 
 
 def write(name: str, told: Any) -> None:
