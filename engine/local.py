@@ -7,12 +7,11 @@ from palimpsest.engine.backend import Tell
 from palimpsest.engine.cache import Shelf
 from palimpsest.engine.captured import Steps
 from palimpsest.engine.device import leave_a_core
-from palimpsest.engine.errors import RequestError
 from palimpsest.engine.kernels import operators
-from palimpsest.engine.language import tr
 from palimpsest.engine.model import Model, load_model
 from palimpsest.engine.request import Denoised, Done, Fill, Progress, Reading, Ready, Seeded
 from palimpsest.engine.seeded import denoised
+from palimpsest.engine.sight import Gallery
 from palimpsest.engine.writing import Writing
 
 
@@ -56,9 +55,10 @@ class LocalBackend:
 
     def _writing(self, fill: Fill) -> Writing:
         model, shelf = self._loaded
-        if fill.pictures:
-            raise RequestError(tr("{model} sees no pictures: choose a server whose model does.", model=model.name))
-        return Writing(model, shelf, fill, self._steps)
+        if not fill.pictures:
+            return Writing(model, shelf, fill, self._steps)
+        gallery = Gallery(model, fill.pictures)
+        return Writing(model, gallery, fill, self._steps, gallery.shown)
 
     @property
     def _loaded(self) -> tuple[Model, Shelf]:

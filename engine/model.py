@@ -39,7 +39,7 @@ class Model:
     ``ends`` are the ids that end a text, the first of them what stands behind it. ``delete`` is the id of ``<del>``
     where the checkpoint knows one; ``chats`` says that it was tuned to follow instructions in a conversation; ``draw``
     is how tokens are drawn, on a CPU with far fewer random numbers than the released code; ``chunk`` is how many tokens
-    are read at a time.
+    are read at a time; ``folder`` is where the checkpoint lies, if anywhere.
     """
 
     network: DiffusionGemmaForBlockDiffusion
@@ -52,6 +52,7 @@ class Model:
     chats: bool
     draw: Draw
     chunk: int
+    folder: Path | None = None
 
     @property
     def device(self) -> torch.device:
@@ -108,12 +109,19 @@ class Model:
         return Shelf(self.encode, self.windows, self.chunk, 2 * self.prefix_limit)
 
     @torch.inference_mode()
-    def encode(self, cache: PrefixCache | Prefix, ids: Sequence[int]) -> None:
-        """Read ``ids`` (T) behind those that ``cache`` holds, and have it hold them too."""
+    def encode(self, cache: PrefixCache | Prefix, ids: Sequence[int], seen: Tensor | None = None) -> None:
+        """Read ``ids`` (T) behind those that ``cache`` holds, and have it hold them too. ``seen`` (N C) takes the place
+        of the N soft tokens of pictures among them, which must be whole."""
         known, new = cache.length, len(ids)
         encoder: Any = self.network.model.encoder.language_model
-        hidden = encoder.embed_tokens(torch.tensor([ids], device=self.device))
-        self.layers(encoder, hidden, self._positions(known, new), self._masks(known, new), cache, keys_only=True)
+        told = torch.tensor([ids], device=self.device)
+        hidden, masks = encoder.embed_tokens(told), self._masks(known, new)
+        if seen is not None:
+            soft = told == self.network.config.image_token_id
+            hidden = hidden.masked_scatter(soft[..., None], seen.to(hidden.dtype))
+            if self._text_config.use_bidirectional_attention == "vision":
+                masks = {kind: _open_pictures(mask, soft[0]) for kind, mask in masks.items()}
+        self.layers(encoder, hidden, self._positions(known, new), masks, cache, keys_only=True)
         cache.grow(ids)
 
     @torch.inference_mode()
@@ -197,6 +205,14 @@ class Model:
         return mask.masked_fill_(hidden, -torch.inf)[None, None]
 
 
+def _open_pictures(mask: Tensor, soft: Tensor) -> Tensor:
+    """``mask`` (1 1 T P+T) where the soft tokens (T) of a picture all see each other, as larger models are trained."""
+    number = (soft & ~soft.roll(1)).cumsum(0)  # of the picture
+    together = (number[:, None] == number) & soft[:, None] & soft
+    known = mask.shape[-1] - len(soft)
+    return mask.masked_fill(torch.nn.functional.pad(together, (known, 0)), 0.0)
+
+
 def _remember(attention: Any, hidden: Tensor, rotary: tuple[Tensor, Tensor], cache: PrefixCache | Prefix) -> None:
     """Give ``cache`` the keys and values of one layer for tokens ``hidden`` (1 T C), as its attention does."""
     heads = (*hidden.shape[:-1], -1, attention.head_dim)
@@ -245,4 +261,5 @@ def load_model(
         chats=has_chat_template(folder),
         draw=draw_by_inversion if device.type == "cpu" else draw_as_released,
         chunk=128 if device.type == "cpu" else 512,
+        folder=folder,
     )

@@ -48,12 +48,14 @@ class Prompt:
         return fitting(rows, len(self.right), limit)
 
 
-def build(fill: Fill, tokenizer: Tokenizer, limit: int, canvas_limit: int, chats: bool) -> Prompt:
+def build(
+    fill: Fill, tokenizer: Tokenizer, limit: int, canvas_limit: int, chats: bool, shown: Sequence[int] = ()
+) -> Prompt:
     """Encode the text around the holes for a prefix of at most ``limit`` tokens.
 
-    A model that ``chats`` is told the whole task in a conversation; another one reads the document, behind the
-    instruction if there is one, as it was trained. Raises RequestError when instruction and selection alone exceed the
-    prefix, and when a model that cannot think is asked to.
+    A model that ``chats`` is told the whole task in a conversation, behind the pictures ``shown``; another one reads the
+    document, behind the instruction if there is one, as it was trained. Raises RequestError when instruction and
+    selection alone exceed the prefix, and when a model that cannot think is asked to.
     """
     if fill.options.think and not chats:
         raise RequestError(tr("This model cannot think before it writes: turn thinking off or choose another model."))
@@ -63,7 +65,7 @@ def build(fill: Fill, tokenizer: Tokenizer, limit: int, canvas_limit: int, chats
     left = [before.pop()] if before and before[-1:] == _encode(tokenizer, " ") else []
     if chats:
         lead = before[-LEAD:]
-        prefix = _conversation(fill, tokenizer, limit - len(lead), before + left, after[:AFTER])
+        prefix = _conversation(fill, tokenizer, limit - len(lead), before + left, after[:AFTER], shown)
     else:
         lead = []
         prefix = _document(fill, tokenizer, limit, before)
@@ -84,15 +86,18 @@ def _document(fill: Fill, tokenizer: Tokenizer, limit: int, before: list[int]) -
     return [*prefix, *before[len(before) - min(len(before), LEAD, _room(limit, prefix)) :]]
 
 
-def _conversation(fill: Fill, tokenizer: Tokenizer, limit: int, before: list[int], after: list[int]) -> list[int]:
-    """The user's turn, with the document and its marked holes first so that it is read once for many instructions,
-    and the opening of the model's, with an empty thought where it is not to think (model card of Gemma 4)."""
+def _conversation(
+    fill: Fill, tokenizer: Tokenizer, limit: int, before: list[int], after: list[int], shown: Sequence[int]
+) -> list[int]:
+    """The user's turn, with what is shown and the document with its marked holes first, so that it is read once for many
+    instructions, and the opening of the model's, with an empty thought where it is not to think (model card of
+    Gemma 4)."""
     begin, end = _turn(tokenizer)
     marked, task = conversation(fill)
     thinking = fill.options.think
     channel = [_id(tokenizer, "<|channel>"), *_encode(tokenizer, "thought\n")]
     system = [*begin, *_encode(tokenizer, "system\n"), _id(tokenizer, "<|think|>"), *end] if thinking else []
-    opening = [_id(tokenizer, "<bos>"), *system, *begin, *_encode(tokenizer, "user\n")]
+    opening = [_id(tokenizer, "<bos>"), *system, *begin, *_encode(tokenizer, "user\n"), *shown]
     rest = [*_encode(tokenizer, marked), *after, *_encode(tokenizer, task), *end, *begin]
     rest += [*_encode(tokenizer, "model\n"), *channel, *([] if thinking else [_id(tokenizer, THOUGHT_END)])]
     return [*opening, *_tail(tokenizer, before, _room(limit, opening + rest)), *rest]

@@ -3,7 +3,7 @@
 import itertools
 import secrets
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -21,6 +21,7 @@ from palimpsest.engine.manners import mended
 from palimpsest.engine.model import Model
 from palimpsest.engine.ranking import Answer
 from palimpsest.engine.request import Alternative, Done, Draft, Fill, Progress, Reading, Thought, Written
+from palimpsest.engine.sight import Gallery
 
 MOST_THOUGHTS = 4  # canvases
 SPARE = 4  # times as many answers are finished as alternatives are wanted: some say the same
@@ -28,15 +29,22 @@ STRIDE = 1009  # between the seeds of a fill's canvases: more than a canvas take
 
 
 class Writing:
-    """Fills as asked, by ``model``, with the caches on ``shelf``, by captured ``steps`` where there are some. Raises
-    RequestError for what does not fit."""
+    """Fills as asked, by ``model``, with the caches on ``shelf``, by captured ``steps`` where there are some. ``shown``
+    are the tokens of the fill's pictures. Raises RequestError for what does not fit."""
 
-    def __init__(self, model: Model, shelf: Shelf, fill: Fill, steps: Steps | None = None):
+    def __init__(
+        self,
+        model: Model,
+        shelf: Shelf | Gallery,
+        fill: Fill,
+        steps: Steps | None = None,
+        shown: Sequence[int] = (),
+    ):
         self._began = time.monotonic()
         self._model, self._shelf, self._fill, self._captured = model, shelf, fill, steps
         options = fill.options
         self._schedule = model.schedule.adapted(options)
-        self._asked = prompt.build(fill, model.tokenizer, model.prefix_limit, model.canvas_limit, model.chats)
+        self._asked = prompt.build(fill, model.tokenizer, model.prefix_limit, model.canvas_limit, model.chats, shown)
         self._seed = secrets.randbits(31) if options.seed is None else options.seed
         self._generator = torch.Generator(model.device).manual_seed(self._seed)
         self._thought_end = model.tokenizer.token_to_id(prompt.THOUGHT_END)

@@ -61,7 +61,7 @@ def test_a_server_sees_the_pictures_before_the_text(chart):
 
 
 def test_a_model_without_eyes_says_so(backend, chart):
-    with pytest.raises(RequestError, match="mini sees no pictures: choose a server"):
+    with pytest.raises(RequestError, match="mini sees no pictures: choose another model"):
         answered(backend, Fill("", "", pictures=(picture(chart),)))
 
 

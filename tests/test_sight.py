@@ -1,0 +1,122 @@
+"""A model with a vision tower is shown pictures: as transformers' own classes read them, before the text.
+
+The weights are random: what is written says nothing, but it is computed as the released model's would be.
+"""
+
+import io
+import json
+import shutil
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import DynamicCache
+from transformers.models.gemma4.image_processing_pil_gemma4 import Gemma4ImageProcessorPil
+
+from conftest import answered, drained
+from palimpsest.engine import Draft, Fill, Options, Reading, RequestError, open_backend
+from palimpsest.engine.model import load_model
+from palimpsest.engine.sight import BUDGETS, Gallery, budget
+
+OPTIONS = Options(seed=1, length=6, max_steps=4)
+
+
+def png(seed: int, width: int = 96, height: int = 48) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module", params=[None, "vision"])
+def folder(request, chatty_folder, tmp_path_factory):
+    """A checkpoint that sees; the soft tokens of a picture see each other, as in larger models, or only back."""
+    place = tmp_path_factory.mktemp("seeing") / "model"
+    shutil.copytree(chatty_folder, place)
+    Gemma4ImageProcessorPil().save_pretrained(place)
+    config = json.loads((place / "config.json").read_text())
+    config["text_config"]["use_bidirectional_attention"] = request.param
+    (place / "config.json").write_text(json.dumps(config))
+    return place
+
+
+def test_what_is_read_is_what_transformers_reads(folder):
+    model = load_model(folder)
+    pictures = [png(1), png(2, 480, 480)]
+    gallery = Gallery(model, pictures)
+    said = [model.token(name) for name in ("<bos>", "<|turn>")]
+    ids = [*said, *gallery.shown, *range(300, 320)]
+    prefix, _ = drained(gallery.read(ids))
+    network: Any = model.network
+    encoder, cache, told = network.model.encoder, DynamicCache(), torch.tensor([ids])
+    kinds = (told == network.config.image_token_id).int()
+    sizes = [budget(*Image.open(io.BytesIO(one)).size, 48) for one in pictures]
+    seen = []
+    for one, most in zip(pictures, sizes, strict=True):
+        processed = Gemma4ImageProcessorPil()(Image.open(io.BytesIO(one)), max_soft_tokens=most, return_tensors="pt")
+        values = processed["pixel_values"].to(network.dtype)
+        seen.append(encoder.get_image_features(values, processed["image_position_ids"], return_dict=True).pooler_output)
+    embedded = encoder.language_model.embed_tokens(told)
+    embedded = embedded.masked_scatter((kinds == 1)[..., None], torch.cat(seen).to(embedded.dtype))
+    positions = torch.arange(len(ids))[None]
+    masks = encoder.create_masks_for_generate(
+        config=network.config.text_config,
+        inputs_embeds=embedded,
+        attention_mask=None,
+        past_key_values=cache,
+        position_ids=positions,
+        mm_token_type_ids=kinds,
+    )
+    with torch.inference_mode():
+        encoder.language_model(
+            attention_mask=masks, position_ids=positions, past_key_values=cache, inputs_embeds=embedded, use_cache=True
+        )
+    assert prefix.length == len(ids)
+    read: list[Any] = cache.layers
+    for ours, theirs, window in zip(prefix.layers, read, model.windows, strict=True):
+        last = len(ids) if window is None else window - 1
+        assert torch.allclose(ours.keys[:, :, -last:].float(), theirs.keys[:, :, -last:].float(), atol=0.05, rtol=0.02)
+        error = (ours.values[:, :, -last:] - theirs.values[:, :, -last:]).abs().mean()
+        assert error < 0.01 * theirs.values.abs().mean() + 1e-3
+
+
+def test_what_is_written_depends_on_what_is_seen(folder):
+    backend = open_backend(checkpoint=folder)
+    backend.load()
+    texts = []
+    for pictures in ((png(1),), (png(1),), (png(2),), (png(1), png(2)), ()):
+        fill = Fill("It shows ", ".\n", "a thing", "Describe it", options=OPTIONS, pictures=pictures)
+        progress, done = answered(backend, fill)
+        assert any(isinstance(event, Draft) for event in progress)
+        assert bool(pictures) or not any(isinstance(event, Reading) and not event.done for event in progress)
+        texts.append(done.text)
+    assert texts[0] == texts[1]
+    assert len(set(texts)) == 4
+    backend.close()
+
+
+def test_without_a_selection_it_is_written_at_the_caret(folder):
+    backend = open_backend(checkpoint=folder)
+    backend.load()
+    _, done = answered(backend, Fill("", "", instruction="Describe this", options=OPTIONS, pictures=(png(3),)))
+    assert done.tokens
+    backend.close()
+
+
+def test_a_checkpoint_without_a_processor_of_pictures_does_not_see(chatty_folder):
+    backend = open_backend(checkpoint=chatty_folder)
+    backend.load()
+    with pytest.raises(RequestError, match="sees no pictures"):
+        answered(backend, Fill("", "", instruction="Describe this", options=OPTIONS, pictures=(png(3),)))
+    backend.close()
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "expected"),
+    [(48, 48, 70), (480, 320, 70), (640, 480, 140), (1280, 720, 560), (1920, 1080, 1120), (4000, 3000, 1120)],
+)
+def test_a_picture_gets_as_many_tokens_as_it_has_something_to_tell(width, height, expected):
+    assert budget(width, height, 48) == expected
+    assert expected in BUDGETS
