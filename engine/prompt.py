@@ -53,8 +53,8 @@ def build(
 ) -> Prompt:
     """Encode the text around the holes for a prefix of at most ``limit`` tokens.
 
-    A model that ``chats`` is told the whole task in a conversation, behind the pictures ``shown``; another one reads the
-    document, behind the instruction if there is one, as it was trained. Raises RequestError when instruction and
+    A model that ``chats`` is told the whole task in a conversation, behind the pictures ``shown``; another one reads
+    the document, behind the instruction if there is one, as it was trained. Raises RequestError when instruction and
     selection alone exceed the prefix, and when a model that cannot think is asked to.
     """
     if fill.options.think and not chats:
@@ -89,8 +89,8 @@ def _document(fill: Fill, tokenizer: Tokenizer, limit: int, before: list[int]) -
 def _conversation(
     fill: Fill, tokenizer: Tokenizer, limit: int, before: list[int], after: list[int], shown: Sequence[int]
 ) -> list[int]:
-    """The user's turn, with what is shown and the document with its marked holes first, so that it is read once for many
-    instructions, and the opening of the model's, with an empty thought where it is not to think (model card of
+    """The user's turn, with what is shown and the document with its marked holes first, so that it is read once for
+    many instructions, and the opening of the model's, with an empty thought where it is not to think (model card of
     Gemma 4)."""
     begin, end = _turn(tokenizer)
     marked, task = conversation(fill)

@@ -55,7 +55,8 @@ def test_what_is_read_is_what_transformers_reads(folder):
     sizes = [budget(*Image.open(io.BytesIO(one)).size, 48) for one in pictures]
     seen = []
     for one, most in zip(pictures, sizes, strict=True):
-        processed = Gemma4ImageProcessorPil()(Image.open(io.BytesIO(one)), max_soft_tokens=most, return_tensors="pt")
+        processor: Any = Gemma4ImageProcessorPil()
+        processed = processor(Image.open(io.BytesIO(one)), max_soft_tokens=most, return_tensors="pt")
         values = processed["pixel_values"].to(network.dtype)
         seen.append(encoder.get_image_features(values, processed["image_position_ids"], return_dict=True).pooler_output)
     embedded = encoder.language_model.embed_tokens(told)
