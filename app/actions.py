@@ -213,4 +213,4 @@ def set_keys(actions: list[QAction], shortcuts: Mapping[str, str]) -> None:
 def update(window: "Window", actions: list[QAction]) -> None:
     """Offer what is possible now."""
     for command, action in zip(COMMANDS, actions, strict=True):
-        action.setEnabled(command.when(window))
+        action.setEnabled(command.when(window) and not window.covered)

@@ -1,9 +1,10 @@
 """The fills of a window: asked for, steered and ended by its commands, for the page in front."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from PySide6.QtCore import QObject, QRect, Signal
-from PySide6.QtGui import QTextCursor
+from PySide6.QtGui import QImage, QTextCursor
 from shiboken6 import isValid
 
 from palimpsest.app import instructions
@@ -79,7 +80,8 @@ class Fills(QObject):
         """Let the user say how the selection, or the draft, is to be rewritten."""
         editor = self._front().editor
         self._following_up = self.drafted
-        self._bar.open(self._caret, instructions.offered(self.settings, editor.prose), self.options)
+        shown = [QImage.fromData(one) for one in self.session.pictures] if self.session and self.drafted else []
+        self._bar.open(self._caret, instructions.offered(self.settings, editor.prose), self.options, shown)
         self.warm()
 
     def ask_about(self, pictures: Sequence[Picture]) -> None:
@@ -232,21 +234,28 @@ class Fills(QObject):
         instructions.remember(instruction)
         if self._bar.pictures:
             self._show_and_ask(instruction, options, self._bar.pictures)
-        elif self._following_up and self.session and self.drafted:
-            self.session.follow_up(instruction, options)
         else:
-            self.rewrite(instruction, options)
+            self._ask(instruction, options, ())
+
+    def _ask(self, instruction: str, options: Options, pictures: tuple[bytes, ...]) -> None:
+        if self._following_up and self.session and self.drafted:
+            self.session.follow_up(instruction, options, pictures)
+        else:
+            self._start(instruction, options, pictures)
 
     @started
     async def _show_and_ask(self, instruction: str, options: Options, pictures: Sequence[Picture]) -> None:
         page = self._front()
         try:
+            if refused := self._servers.refusal(*(one.name for one in pictures if isinstance(one, Path))):
+                raise PictureError(refused)
             shown = await seen(pictures)
         except PictureError as error:
-            page.banner.tell(str(error), {tr("Dismiss"): page.banner.hide})
+            if isValid(page):
+                page.banner.tell(str(error), {tr("Dismiss"): page.banner.hide})
             return
-        if page is self._front():
-            self._start(instruction, options, shown)
+        if isValid(page) and page is self._front():
+            self._ask(instruction, options, shown)
 
     def _start(self, instruction: str, options: Options, pictures: tuple[bytes, ...] = ()) -> None:
         page = self._front()

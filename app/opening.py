@@ -17,6 +17,7 @@ from palimpsest.engine.language import tr
 BIG = 2_000_000  # bytes: what takes longer than a moment to be put into its page
 AROUND = 20_000  # bytes before the caret's line, and as many from there
 PIECE = 1 << 20  # bytes that are looked through at once
+CONTINUING = bytes(range(0x80, 0xC0))  # with these no character of UTF-8 begins
 BAR = 3  # pixels
 
 
@@ -48,12 +49,24 @@ def coming(path: Path, line: int) -> Coming | None:
     except OSError:
         return None
     if begin > AROUND:
-        above = above[above.find(b"\n") + 1 :]
-    below = below[: below.rfind(b"\n") + 1] or below
+        above = above[above.find(b"\n") + 1 :].lstrip(CONTINUING)
+    below = below[: below.rfind(b"\n") + 1] or _whole(below)
     try:
         return Coming(path.name, decode(above + below).text, above.count(b"\n"))
     except UnreadableError:
         return Coming(path.name, "", 0)  # wide characters, say: they are shown when all is read
+
+
+def _whole(data: bytes) -> bytes:
+    """Without what a cut has left of UTF-8's last character; what is not UTF-8 stays as it is."""
+    for cut in range(4):
+        kept = data[: len(data) - cut]
+        try:
+            kept.decode()
+        except UnicodeDecodeError:
+            continue
+        return kept
+    return data
 
 
 def _begin(file: BinaryIO, line: int) -> int:
@@ -71,7 +84,7 @@ def _begin(file: BinaryIO, line: int) -> int:
 
 
 class Opening(QFrame):
-    """Lies over the page in front, whose text cannot be changed meanwhile; Escape lets the file be."""
+    """Lies over the page in front, which no command reaches meanwhile; Escape lets the file be."""
 
     def __init__(self, parent: QWidget):
         super().__init__(parent)
@@ -100,6 +113,8 @@ class Opening(QFrame):
             self.hide()
         elif file is not self._file:
             self._draw(file, editor, page)
+        else:
+            self._place(page)
         self._file = file
         self._bar.setValue(int(100 * file.share) if file else 0)
 
@@ -110,7 +125,7 @@ class Opening(QFrame):
         self.excerpt.setLineWrapMode(editor.lineWrapMode())
         self.excerpt.setViewportMargins(page.editor.viewportMargins())
         self.excerpt.setPlainText(file.text)
-        self.setGeometry(page.rect().translated(page.mapTo(self._window, page.rect().topLeft())))
+        self._place(page)
         self.show()
         self.raise_()
         self.setFocus()
@@ -119,6 +134,9 @@ class Opening(QFrame):
         self.excerpt.setTextCursor(cursor)
         self.excerpt.centerCursor()
         self.repaint()  # not after the first slices of the file
+
+    def _place(self, page: Page) -> None:
+        self.setGeometry(page.rect().translated(page.mapTo(self._window, page.rect().topLeft())))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape and self._file:

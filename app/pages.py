@@ -3,6 +3,7 @@
 import asyncio
 import functools
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
@@ -23,7 +24,7 @@ from palimpsest.app.editor import LEAST
 from palimpsest.app.encoding import ENCODINGS, Text, clean, label
 from palimpsest.app.highlight import lines_for
 from palimpsest.app.languages import language_of
-from palimpsest.app.opening import coming
+from palimpsest.app.opening import Coming, coming
 from palimpsest.app.page import Page
 from palimpsest.app.recovery import Recovery
 from palimpsest.app.resume import Desk, Place
@@ -58,6 +59,7 @@ class Pages(Tabs):
         self._speller = Speller()
         self._closed: list[Path] = []  # the last one last
         self._watch = DiskWatch(self)
+        self._big = asyncio.Lock()  # one big file is put in at a time
         self._watch.changed.connect(self._changed_on_disk)
         self.new()
         self.switched.connect(lambda: self.changed.emit(self.page))
@@ -127,14 +129,35 @@ class Pages(Tabs):
         return page
 
     async def _read(self, path: Path, line: int) -> bool:
-        """Read a file into a page, which is shown when it is whole; False when that cannot be, or the user did not want
-        to wait."""
+        """Read a file into a page; False when that cannot be, or the user did not want to wait."""
         missing = not path.exists() and path.parent.is_dir()
-        before, page = stamp(path), self._blank()
-        page.editor.suit(path.name)
+        before = stamp(path)
         try:
             told = await asyncio.to_thread(coming, path, line)
-            self.opening.emit(told, page.editor)
+            async with self._big if told else nullcontext():
+                file = await self._put(path, missing, told)
+        except DocumentError as error:
+            self.told.emit(str(error))
+            return False
+        if file is None:
+            return False
+        if stamp(path) != before:
+            self._changed_on_disk(path)
+        if missing:
+            self.told.emit(tr("{name} is a new file; saving makes it", name=path.name))
+        elif file.guessed:
+            name = label(file.encoding)
+            self.told.emit(tr("Read as {name}; if it looks wrong, File ▸ Reopen with encoding…", name=name))
+        return True
+
+    async def _put(self, path: Path, missing: bool, told: Coming | None) -> Text | None:
+        """Put a file's text into a page, which is shown when it is whole; None when the user did not want to wait.
+        Raises DocumentError."""
+        page = self._blank()
+        page.editor.suit(path.name)
+        try:
+            if told:
+                self.opening.emit(told, page.editor)
             file = Text("") if missing else await asyncio.to_thread(document.load, path)
             await asyncio.to_thread(lines_for, language_of(path.name))  # a lexer may take a while to load
             for share in page.showing(file, path):
@@ -144,22 +167,15 @@ class Pages(Tabs):
                 await asyncio.sleep(0)
                 if told and told.unwanted:
                     page.deleteLater()
-                    return False
-        except DocumentError as error:
-            self.told.emit(str(error))
+                    return None
+        except DocumentError:
             page.deleteLater()
-            return False
+            raise
         finally:
-            self.opening.emit(None, page.editor)
+            if told:
+                self.opening.emit(None, page.editor)
         self._take_in(page, path)
-        if stamp(path) != before:
-            self._changed_on_disk(path)
-        if missing:
-            self.told.emit(tr("{name} is a new file; saving makes it", name=path.name))
-        elif file.guessed:
-            name = label(file.encoding)
-            self.told.emit(tr("Read as {name}; if it looks wrong, File ▸ Reopen with encoding…", name=name))
-        return True
+        return file
 
     @started
     async def rescue(self) -> None:

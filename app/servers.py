@@ -196,22 +196,22 @@ class Servers(QObject):
         """Whoever answers the fills of this page."""
         return Gate(self, self._bridge, page)
 
-    def refusal(self, page: Page) -> str:
-        """Why nothing of the page may be sent to whoever fills now; nothing when it may."""
+    def refusal(self, *names: str) -> str:
+        """Why files of these names may not be sent to whoever fills now; nothing when they may."""
         server = chosen()
         if server is None:
             return ""
         if self.settings.offline and not server.local:
             return offline.elsewhere(server.address)
-        name = page.path.name if page.path else ""
-        pattern = next((one for one in self.settings.unsent if name and fnmatch(name, one)), None)
-        if pattern is None:
-            return ""
-        return tr(
-            "{name} is never sent to a server ({pattern} in the preferences): choose this machine's model for it.",
-            name=name,
-            pattern=pattern,
-        )
+        for name in names:
+            if pattern := next((one for one in self.settings.unsent if fnmatch(name, one)), ""):
+                return tr(
+                    "{name} is never sent to a server ({pattern} in the preferences): choose this machine's model "
+                    "for it.",
+                    name=name,
+                    pattern=pattern,
+                )
+        return ""
 
     def gives_way(self, failed: Failed) -> bool:
         """Does this machine's model fill from now on, because a server did not?"""
@@ -225,7 +225,7 @@ class Servers(QObject):
     def _learn(self, event: Event) -> None:
         """Remember how the chosen server fills."""
         line, server = _remembered().get("chosen"), chosen()
-        if server and isinstance(event, Ready) and event.device == server.host:
+        if server and isinstance(event, Ready) and event.device.lower() == server.host.lower():
             state.write("servers", _remembered() | {"ways": _remembered().get("ways", {}) | {line: event.way}})
 
     def _use_checkpoint(self, name: str) -> None:
@@ -261,7 +261,7 @@ class Gate:
 
     async def fill(self, fill: Fill) -> AsyncGenerator[Event, None]:
         """As the engine's bridge does."""
-        if reason := self._servers.refusal(self._page):
+        if reason := self._servers.refusal(*([self._page.path.name] if self._page.path else [])):
             yield Failed(reason)
             return
         async with aclosing(self._bridge.fill(fill)) as events:

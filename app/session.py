@@ -244,9 +244,9 @@ class FillSession:
         self._options = replace(self._options, strength=strength)
         self._ask(lambda: (self._fill(self._standing), Answer.of))
 
-    def follow_up(self, instruction: str, options: Options) -> None:
+    def follow_up(self, instruction: str, options: Options, pictures: tuple[bytes, ...] = ()) -> None:
         """Have the draft itself rewritten as told; it stays compared with what stands in the document."""
-        self.instruction, self._options = instruction, options
+        self.instruction, self._options, self.pictures = instruction, options, pictures
         self._ask(lambda: (self._fill(self.answer.texts), Answer.of))
 
     async def candidates(self, hole: int, place: Range) -> list[str]:

@@ -23,7 +23,7 @@ from palimpsest.app.finder import Finder
 from palimpsest.app.grep import Hit
 from palimpsest.app.incoming import choose_pictures, files, pictures
 from palimpsest.app.misspellings import Corrections
-from palimpsest.app.opening import Opening
+from palimpsest.app.opening import Coming, Opening
 from palimpsest.app.page import Page
 from palimpsest.app.pages import Pages
 from palimpsest.app.palette import CommandPalette, Palette
@@ -81,7 +81,7 @@ class Window(QMainWindow):
         self.start = Start(self._actions, self)
         self.start.chosen.connect(self.open_recent)
         self.opening = Opening(self)
-        self.pages.opening.connect(lambda file, editor: self.opening.tell(file, editor, self.page))
+        self.pages.opening.connect(self._cover)
         self.pages.told.connect(self.status.showMessage)
         self.pages.changed.connect(self._dress)
         self.pages.switched.connect(self._switched)
@@ -305,6 +305,18 @@ class Window(QMainWindow):
             self.fills.ask_about(chosen)
 
     # The window
+
+    def _cover(self, file: Coming | None, editor: Editor) -> None:
+        """Show how far a big file is, over the page in front."""
+        before = self.covered
+        self.opening.tell(file, editor, self.page)
+        if self.covered != before:
+            self._refresh()
+
+    @property
+    def covered(self) -> bool:
+        """Does something lie over the page in front, so that no command is to reach it?"""
+        return self.opening.isVisible()
 
     def _find_again(self) -> None:
         if not self.find_bar.isHidden():

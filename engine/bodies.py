@@ -34,8 +34,17 @@ class Asked(msgspec.Struct, kw_only=True):
 
     def cut(self, text: str) -> str:
         """The text up to where it shall stop."""
-        stops = [self.stop] if isinstance(self.stop, str) else self.stop or []
-        return text[: min((place for stop in stops if (place := text.find(stop)) >= 0), default=len(text))]
+        return text[: min((place for stop in self._stops if (place := text.find(stop)) >= 0), default=len(text))]
+
+    def settled(self, text: str) -> str:
+        """What stays of a text that goes on: no half character at its end, and nothing that may become a stop."""
+        text = text.rstrip("\ufffd")
+        begun = (text[at:] for at in range(len(text)) if any(stop.startswith(text[at:]) for stop in self._stops))
+        return text.removesuffix(next(begun, ""))
+
+    @property
+    def _stops(self) -> list[str]:
+        return [self.stop] if isinstance(self.stop, str) else self.stop or []
 
 
 class Diffusion(msgspec.Struct):
@@ -106,7 +115,7 @@ class Completion(Asked):
 
         ids = denoised.ids[: self.max_tokens]
         told = denoised.told[: len(ids)]
-        choice = self.choice(tokens.decode(ids), 0, finished=True) | {"token_ids": ids}
+        choice = self.choice(tokens.decode(ids), 0) | {"token_ids": ids}
         if self.logprobs is not None:
             choice["logprobs"] = {
                 "tokens": [name(index) for index in ids],
@@ -116,9 +125,9 @@ class Completion(Asked):
             }
         return choice
 
-    def choice(self, text: str, index: int, finished: bool) -> dict[str, Any]:
-        """An answer, or a piece of it."""
-        return {"index": index, "text": text, "logprobs": None, "finish_reason": "stop" if finished else None}
+    def choice(self, text: str, index: int, end: str | None = "stop") -> dict[str, Any]:
+        """An answer, or a piece of it; ``end`` is why it ends, if it does."""
+        return {"index": index, "text": text, "logprobs": None, "finish_reason": end}
 
 
 class Part(msgspec.Struct):
@@ -162,11 +171,10 @@ class Chat(Asked):
         said = "\n\n".join(message.text for message in self.messages)
         return Fill(f"{said}\n\n", "", options=self.options(self.length))
 
-    def choice(self, text: str, index: int, finished: bool) -> dict[str, Any]:
-        """An answer, or a piece of it."""
+    def choice(self, text: str, index: int, end: str | None = "stop") -> dict[str, Any]:
+        """An answer, or a piece of it; ``end`` is why it ends, if it does."""
         message = {"role": "assistant", "content": text}
-        reason = "stop" if finished else None
-        return {"index": index, "delta" if self.stream else "message": message, "finish_reason": reason}
+        return {"index": index, "delta" if self.stream else "message": message, "finish_reason": end}
 
 
 class Tokens:

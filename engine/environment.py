@@ -17,7 +17,7 @@ from pathlib import Path
 import platformdirs
 
 from palimpsest.engine.errors import EngineError
-from palimpsest.engine.language import tr
+from palimpsest.engine.language import LOCALE, tr
 
 PYTHON = "3.11"
 PINS = Path(__file__).parent.parent / "resources" / "pins"
@@ -88,6 +88,7 @@ def make(kind: str, tell: Callable[[str], None]) -> str:
         _uv(kind, tell, "pip", "sync", "--python", str(_python()), str(_pins(kind)))
         copied = shutil.ignore_patterns("__pycache__")
         shutil.copytree(Path(__file__).parent, _engine(), dirs_exist_ok=True, ignore=copied)
+        shutil.copytree(LOCALE, _engine().parent / "resources" / LOCALE.name, dirs_exist_ok=True)
     except OSError as error:
         raise EngineError(
             tr(

@@ -95,11 +95,10 @@ def _conversation(
     begin, end = _turn(tokenizer)
     marked, task = conversation(fill)
     thinking = fill.options.think
-    channel = [_id(tokenizer, "<|channel>"), *_encode(tokenizer, "thought\n")]
     system = [*begin, *_encode(tokenizer, "system\n"), _id(tokenizer, "<|think|>"), *end] if thinking else []
     opening = [_id(tokenizer, "<bos>"), *system, *begin, *_encode(tokenizer, "user\n"), *shown]
-    rest = [*_encode(tokenizer, marked), *after, *_encode(tokenizer, task), *end, *begin]
-    rest += [*_encode(tokenizer, "model\n"), *channel, *([] if thinking else [_id(tokenizer, THOUGHT_END)])]
+    rest = [*_encode(tokenizer, marked), *after, *_encode(tokenizer, task), *end, *_reply(tokenizer)]
+    rest += [] if thinking else [_id(tokenizer, THOUGHT_END)]
     return [*opening, *_tail(tokenizer, before, _room(limit, opening + rest)), *rest]
 
 
@@ -110,8 +109,7 @@ def dialogue(said: Sequence[tuple[str, str]], tokenizer: Tokenizer) -> list[int]
     ids = [_id(tokenizer, "<bos>")]
     for role, text in said:
         ids += [*begin, *_encode(tokenizer, f"{'model' if role == 'assistant' else role}\n{text}"), *end]
-    thought = [_id(tokenizer, "<|channel>"), *_encode(tokenizer, "thought\n"), _id(tokenizer, THOUGHT_END)]
-    return [*ids, *begin, *_encode(tokenizer, "model\n"), *thought]
+    return [*ids, *_reply(tokenizer), _id(tokenizer, THOUGHT_END)]
 
 
 def conversation(fill: Fill) -> tuple[str, str]:
@@ -154,6 +152,13 @@ def _tail(tokenizer: Tokenizer, before: list[int], room: int) -> list[int]:
     lines = [first + place for place, end in enumerate(ends) if end.endswith(LINE_ENDS)]
     start = min(lines, key=lambda place: zlib.crc32(repr(before[place : place + 8]).encode()), default=first)
     return before[start:]
+
+
+def _reply(tokenizer: Tokenizer) -> list[int]:
+    """The opening of the model's turn, and of its thought."""
+    begin, _ = _turn(tokenizer)
+    channel = [_id(tokenizer, "<|channel>"), *_encode(tokenizer, "thought\n")]
+    return [*begin, *_encode(tokenizer, "model\n"), *channel]
 
 
 def _turn(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:

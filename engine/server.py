@@ -195,8 +195,7 @@ class Api:
                     raise RequestError(event.message)
                 if isinstance(event, Done):
                     choices = [
-                        asked.choice(asked.cut(answer.text), index, finished=True)
-                        for index, answer in enumerate(event.alternatives)
+                        asked.choice(asked.cut(answer.text), index) for index, answer in enumerate(event.alternatives)
                     ]
                     return JSONResponse(
                         head | {"object": asked.kind, "choices": choices, "usage": _usage(event.tokens)}
@@ -204,43 +203,50 @@ class Api:
         raise ServerError(ENDING)
 
     async def _converse(self, asked: Chat, head: dict) -> Response:
+        asked.options(asked.length)  # says what is out of bounds before anything is answered
+        said = self._said(asked, self._tokens.conversation(asked.messages))
         if asked.stream:
-            return EventSourceResponse(_safe(self._spoken(asked, head)))
-        texts, tokens = [""] * asked.n, 0
-        async with aclosing(self._said(asked)) as said:
-            async for index, text, count in said:
+            return EventSourceResponse(_safe(self._spoken(asked, head, said)))
+        texts, ends, tokens = [""] * asked.n, ["stop"] * asked.n, 0
+        async with aclosing(said):
+            async for index, text, count, end in said:
                 texts[index] += text
-                tokens += count
-        choices = [asked.choice(text, index, finished=True) for index, text in enumerate(texts)]
+                ends[index], tokens = end or "stop", tokens + count
+        choices = [asked.choice(text, index, end) for index, (text, end) in enumerate(zip(texts, ends, strict=True))]
         return JSONResponse(head | {"object": asked.kind, "choices": choices, "usage": _usage(tokens)})
 
-    async def _said(self, asked: Chat) -> AsyncGenerator[tuple[int, str, int], None]:
-        """Which answer goes on, by what text, and how many tokens that is: canvas after canvas, as the model writes by
-        itself. Raises EngineError."""
-        prompt = self._tokens.conversation(asked.messages)
+    async def _said(self, asked: Chat, prompt: list[int]) -> AsyncGenerator[tuple[int, str, int, str | None], None]:
+        """Which answer goes on, by what text, how many tokens that took, and why it ends if it does: canvas after
+        canvas, as the model writes by itself, as far as it reads. Raises EngineError."""
         for index in range(asked.n):
-            ids, told, room = list(prompt), "", asked.length or SAID
+            ids, told, room, end = list(prompt), "", asked.length or SAID, None
             seed = None if asked.seed is None else asked.seed + index
-            while room > 0:
+            while end is None:
                 width = min(room, self._tokens.canvas)
-                denoised = await self._filler.denoise(Seeded(tuple(ids), width, seed=seed))
-                piece = [*takewhile(lambda one: one not in self._tokens.ends, denoised.ids)]
-                ids, room = ids + piece, room - len(piece)
+                try:
+                    denoised = await self._filler.denoise(Seeded(tuple(ids), width, seed=seed))
+                except EngineError:
+                    if len(ids) == len(prompt):
+                        raise
+                    piece, end = [], "length"  # so far the model reads, or others wait
+                else:
+                    piece = [*takewhile(lambda one: one not in self._tokens.ends, denoised.ids)]
+                    room -= len(piece)
+                    end = "stop" if len(piece) < width else None if room else "length"
+                ids += piece
                 text = self._tokens.decode(ids[len(prompt) :])
                 kept = asked.cut(text)
-                yield index, kept[len(told) :], len(piece)
+                end = "stop" if kept != text else end
+                kept = kept if end else asked.settled(kept)
+                yield index, kept[len(told) :], len(piece), end
                 told = kept
-                if len(piece) < width or kept != text:
-                    break
 
-    async def _spoken(self, asked: Chat, head: dict) -> AsyncGenerator[dict[str, str], None]:
+    async def _spoken(self, asked: Chat, head: dict, said: AsyncGenerator) -> AsyncGenerator[dict[str, str], None]:
         tokens = 0
-        async with aclosing(self._said(asked)) as said:
-            async for index, text, count in said:
+        async with aclosing(said):
+            async for index, text, count, end in said:
                 tokens += count
-                yield _chunk(asked, head, [asked.choice(text, index, finished=False)])
-        for index in range(asked.n):
-            yield _chunk(asked, head, [asked.choice("", index, finished=True)])
+                yield _chunk(asked, head, [asked.choice(text, index, end)])
         yield _chunk(asked, head, [], usage=_usage(tokens))
         yield {"data": "[DONE]"}
 
@@ -251,10 +257,10 @@ class Api:
             async for event in events:
                 if isinstance(event, Draft):
                     draft = {"text": event.text, "step": event.step, "max_steps": event.max_steps}
-                    yield _chunk(asked, head, [asked.choice("", 0, finished=False)], draft=draft)
+                    yield _chunk(asked, head, [asked.choice("", 0, None)], draft=draft)
                 if isinstance(event, Done):
                     for index, answer in enumerate(event.alternatives):
-                        yield _chunk(asked, head, [asked.choice(asked.cut(answer.text), index, finished=True)])
+                        yield _chunk(asked, head, [asked.choice(asked.cut(answer.text), index)])
                     yield _chunk(asked, head, [], usage=_usage(event.tokens))
                 if isinstance(event, Failed):
                     yield {"data": _problem(event.message)}

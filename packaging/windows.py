@@ -77,9 +77,10 @@ def installer(made: Path, build: Path, version: str) -> Path:
 
 def tools(build: Path) -> Path:
     """The Python that has what building takes."""
-    if not (build / "venv").exists():
+    python = build / "venv" / "bin" / "python"
+    if not python.exists():
         venv.create(build / "venv", with_pip=True)
-    return build / "venv" / "bin" / "python"
+    return python
 
 
 def tried(made: Path, build: Path, version: str) -> None:

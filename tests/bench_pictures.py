@@ -1,31 +1,53 @@
 """How well pictures are read, and how long that takes, beside Debian's tesseract where it is installed.
 
-    python tests/bench_pictures.py [--each N] [--seed N] [--json PATH]
+    python tests/bench_pictures.py [--each N] [--seed N] [--json PATH] [--documents PDF...]
 
 Pages of every kind are drawn by ``printed.py``. Reported of each kind: character error (edits over characters, white
 space counting as one space), seconds a page; of code, the share of lines that are indented as they were; of columns,
 the pages in the right order; of tables, the F1 of their cells. And of a full screen of 1920 x 1080: seconds, processor
-seconds, and the growth of the memory held.
+seconds, and the growth of the memory held. Pages of documents are drawn as a screen shows them, and compared with the
+text that the PDF holds; Debian's packages have some (debian-faq, developers-reference, maint-guide).
 """
 
 import argparse
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import psutil
+import pypdfium2 as pdfium
 from printed import Printed, all_pages, screen
 from rapidfuzz.distance import Levenshtein
 
 from palimpsest.engine import Transcriber, Transcript
+
+DPI = 100  # of a document on a screen: its type is 14 pixels high, or so
+WRITTEN = 800  # letters that a document's page has at least
+HYPHEN = re.compile(r"(?<=\w)[-\x02\ufffe]\s*\n\s*(?=[a-z])")  # that parts a word at a line's end
+
+
+def documents(paths: list[Path], each: int, seed: int) -> Iterator[Printed]:
+    """Pages of PDFs that hold their text, from each as many, chosen by ``seed``."""
+    for path in paths:
+        with closing(pdfium.PdfDocument(path)) as document:
+            texts = {number: page.get_textpage().get_text_range() for number, page in enumerate(document)}
+            written = [number for number, text in texts.items() if sum(map(str.isalpha, text)) >= WRITTEN]
+            for number in random.Random(seed).sample(written, min(each, len(written))):
+                drawn: Any = document[number].render  # it says that it takes whole numbers only
+                picture = drawn(scale=DPI / 72).to_pil().convert("RGB")
+                text = texts[number].replace("\r\n", "\n")
+                yield Printed(path.name.partition(".")[0], "prose", picture, HYPHEN.sub("", text))
 
 
 def flat(text: str) -> str:
@@ -106,7 +128,8 @@ def _summed(ones: list[dict]) -> dict[str, float]:
 
 
 def by_tesseract(path: Path) -> str:
-    return subprocess.run(["tesseract", path, "-"], capture_output=True, text=True, check=True).stdout.strip()
+    text = subprocess.run(["tesseract", path, "-"], capture_output=True, text=True, check=True).stdout.strip()
+    return HYPHEN.sub("", text)
 
 
 def full_screen(transcriber: Transcriber) -> dict[str, float]:
@@ -138,8 +161,9 @@ def main() -> int:
     parser.add_argument("--each", type=int, default=4, help="pages of every kind")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there too")
+    parser.add_argument("--documents", type=Path, nargs="*", default=[], metavar="PDF", help="pages of these too")
     args = parser.parse_args()
-    pages = all_pages(args.seed, args.each)
+    pages = [*all_pages(args.seed, args.each), *documents(args.documents, args.each, args.seed)]
     transcriber = Transcriber()
     text_of(transcriber, _warming(pages[0]))
     told: dict[str, dict] = {"ours": measured(pages, lambda path: text_of(transcriber, path))}

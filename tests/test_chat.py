@@ -8,7 +8,7 @@ import pytest
 from openai import BadRequestError, OpenAI
 from tokenizers import Tokenizer
 
-from palimpsest.engine.bodies import Message, Tokens
+from palimpsest.engine.bodies import Chat, Message, Tokens
 from palimpsest.engine.request import Denoised, Seeded
 from palimpsest.engine.weights import SHIPPED
 
@@ -68,7 +68,8 @@ def test_a_chat_is_what_the_model_writes_behind_the_conversation(stock, backend,
     assert answer.usage.completion_tokens == (ends[0] if ends else length)
     chunks = list(stock.chat.completions.create(**ASKED, max_completion_tokens=length, stream=True))
     assert "".join(chunk.choices[0].delta.content for chunk in chunks if chunk.choices) == said
-    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "stop"
+    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == ("stop" if ends else "length")
+    assert answer.choices[0].finish_reason == ("stop" if ends else "length")
     assert chunks[-1].usage.completion_tokens == answer.usage.completion_tokens
 
 
@@ -78,6 +79,39 @@ def test_it_ends_where_it_shall_and_there_may_be_several(stock):
     text = one.message.content
     cut = stock.chat.completions.create(**ASKED, max_tokens=12, stop=text[3:5]).choices[0].message.content
     assert cut == text[: text.index(text[3:5])]
+
+
+def test_an_answer_ends_where_the_model_reads_no_further(stock, tokens):
+    words = len(tokens.encode("word " * 100, begin=False)) / 100
+    messages = [{"role": "user", "content": "word " * int(3900 / words)}]
+    answer = stock.chat.completions.create(model="mini", messages=messages, max_tokens=1000, seed=1)
+    assert answer.choices[0].message.content
+    assert answer.choices[0].finish_reason == "length"
+    assert 256 <= answer.usage.completion_tokens < 1000
+
+
+@pytest.mark.parametrize(
+    "more", [{"n": 0}, {"n": 17}, {"max_tokens": -5}, {"max_tokens": 5000}, {"n": 0, "stream": True}]
+)
+def test_bounds_are_kept(url, more):
+    answer = httpx2.post(f"{url}/chat/completions", json={"messages": SAID} | more)
+    assert answer.status_code == 400
+
+
+def test_a_text_that_goes_on_is_told_as_far_as_it_stays():
+    chat = Chat(messages=[], stop=["STOP", "é!"])
+    for text, stays in {
+        "alpha STO": "alpha ",
+        "alpha STOP": "alpha ",
+        "alpha S": "alpha ",
+        "é\ufffd": "",
+        "aé": "a",
+        "a\ufffd\ufffd": "a",
+        "alpha": "alpha",
+        "": "",
+    }.items():
+        assert chat.settled(text) == stays or chat.cut(text) == stays
+    assert Chat(messages=[]).settled("anything") == "anything"
 
 
 def test_what_it_is_told_is_tokenized_so(url, prompt):

@@ -2,6 +2,7 @@
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
 
 from conftest import until
 from palimpsest.app.opening import AROUND, BIG, coming
@@ -99,3 +100,57 @@ def test_it_may_be_let_be(window, big, run, qtbot, way):
     assert run(story()) is None
     assert not window.opening.isVisible()
     assert window.pages.all == [before]
+
+
+def test_no_command_reaches_what_lies_under_it(window, big, run, qtbot):
+    """Neither the text there nor a draft, whose Escape stops the file instead."""
+    window.editor.insertPlainText("typed")
+    QGuiApplication.clipboard().setText("pasted")
+
+    async def story():
+        window.fills.fill_in()
+        await until(lambda: window.fills.drafted)
+        opened = window.pages.open(big)
+        await until(lambda: window.opening.isVisible())
+        assert not any(action.isEnabled() for action in window._actions)
+        qtbot.keyClick(window.opening.excerpt, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+        qtbot.keyClick(window.opening.excerpt, Qt.Key.Key_Escape)
+        assert await opened is None
+
+    before = window.editor.text()
+    run(story())
+    assert window.editor.text() == before
+    assert window.fills.drafted
+    assert any(action.isEnabled() for action in window._actions)
+
+
+def test_several_are_shown_one_after_the_other(window, big, run, monkeypatch):
+    other = big.with_name("other.txt")
+    other.write_text(TEXT)
+    draws = []
+    draw = window.opening._draw
+    monkeypatch.setattr(window.opening, "_draw", lambda *of: (draws.append(of[0].name), draw(*of)))
+
+    async def story():
+        both = [window.pages.open(big), window.pages.open(other)]
+        await until(lambda: window.opening.isVisible())
+        window.resize(700, 500)
+        await until(lambda: len(draws) == 2)
+        covered = window.opening.geometry()
+        area = window.page.rect().translated(window.page.mapTo(window, window.page.rect().topLeft()))
+        for one in both:
+            await one
+        return covered == area
+
+    assert run(story())
+    assert sorted(draws) == ["big.txt", "other.txt"]
+    assert not window.opening.isVisible()
+
+
+def test_no_character_is_cut(tmp_path):
+    path = tmp_path / "line.json"
+    for shift in range(3):
+        path.write_text("x" * shift + "漢字" * 1_000_000)
+        assert set(seen(path, 1).text) <= set("x漢字")
+        path.write_text("漢" * 700_000 + "\n" + "x" * shift + "字" * 700_000)
+        assert set(seen(path, 2).text) <= set("x漢字")

@@ -11,8 +11,9 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QFileDialog
 
 from conftest import answered, shown, until
-from palimpsest.app import instructions
+from palimpsest.app import instructions, state
 from palimpsest.app.main import main
+from palimpsest.app.settings import Settings
 from palimpsest.engine import Fill, Options, PictureError, RequestError, open_backend, picture
 from palimpsest.engine.remote import RemoteBackend
 from palimpsest.engine.wire import fill_of
@@ -153,3 +154,51 @@ def test_a_picture_that_cannot_be_read_is_told(asking, run, chart):
     assert "no picture of a kind" in window.page.banner.message
     assert not window.fills.filling
     assert [path for path, _ in peer.asked if path.endswith("completions")] == []
+
+
+def test_a_follow_up_is_shown_what_the_bar_shows(asking, run, qtbot, chart):
+    window, peer = asking
+
+    async def ask(instruction):
+        window.ask_bar.field.setText(instruction)
+        asked = len(peer.asked)
+        qtbot.keyClick(window.ask_bar.field, Qt.Key.Key_Return)
+        await until(lambda: len(peer.asked) > asked and window.fills.drafted)
+        messages = json.loads(peer.asked[-1][1])["messages"]
+        content = messages[0]["content"]
+        return (content, 0) if isinstance(content, str) else (content[-1]["text"], len(content) - 1)
+
+    async def story():
+        window.fills.ask_about([chart])
+        told = [await ask("Describe this picture")]
+        window.fills.ask_rewrite()
+        assert window.ask_bar.pin.text() == "1 image"
+        told.append(await ask("Shorter"))
+        window.fills.ask_rewrite()
+        window.ask_bar.show_pictures([])
+        told.append(await ask("Shorter still"))
+        return told
+
+    first, second, third = run(story())
+    assert [count for _, count in (first, second, third)] == [1, 1, 0]
+    assert "[[a red square]]" in second[0]
+    assert "[[a red square]]" in third[0]
+
+
+def test_files_that_are_never_sent_are_not_shown_either(asking, run, chart):
+    window, peer = asking
+    window.use(Settings(servers=(peer.url,)))
+    state.write("servers", {"chosen": peer.url})
+    secret = chart.with_name("id_card.webp")
+    chart.rename(secret)
+
+    async def story():
+        window.fills.ask_about([secret])
+        window.ask_bar.field.setText("Describe")
+        window.ask_bar._send()
+        await until(lambda: window.page.banner.message)
+
+    run(story())
+    assert "id_card.webp is never sent to a server (id_*" in window.page.banner.message
+    assert [path for path, _ in peer.asked if path.endswith("completions")] == []
+    state.write("servers", {})
