@@ -143,7 +143,8 @@ def test_in_a_menu_no_letter_chooses_two_commands(language):
         assert [letter for letter, count in letters.items() if count > 1] == [], menu
 
 
-def test_nothing_is_shown_that_was_not_looked_up(tmp_path):
+def test_nothing_is_shown_that_was_not_looked_up(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))  # no file was opened lately
     said = json.loads(run(SHOWN, tmp_path))
     assert "⟦&File⟧" in said
     bare = {text for text in said if "⟦" not in text and not NAMES.fullmatch(text)}
