@@ -135,10 +135,10 @@ class Servers(QObject):
         """What the menu of models offers."""
         server = chosen()
         yield HERE + (" ✓" if server is None else ""), partial(self.choose, "")
-        ways = _remembered().get("ways", {})
+        ways = self._ways
         for line in self.settings.servers:
-            mark = " ✓" if server == Server.of(line) else ""
-            way = f"  ({ways[line]})" if line in ways else ""
+            mark, address = " ✓" if server == Server.of(line) else "", Server.of(line).address
+            way = f"  ({ways[address]})" if address in ways else ""
             yield f"{line}{mark}{way}", partial(self.choose, line)
         yield tr("Models…"), self.show_models
         yield tr("Engine…"), self.show_engine
@@ -178,7 +178,9 @@ class Servers(QObject):
             return
         self.told.emit(tr("Asking {host}…", host=server.host))
         try:
-            self.told.emit(await asyncio.to_thread(lambda: probe(**server.asked)))
+            found = await asyncio.to_thread(lambda: probe(**server.asked))
+            self._remember_way(server, found.way)
+            self.told.emit(found.told)
         except EngineError as error:
             self.told.emit(str(error))
 
@@ -224,9 +226,18 @@ class Servers(QObject):
 
     def _learn(self, event: Event) -> None:
         """Remember how the chosen server fills."""
-        line, server = _remembered().get("chosen"), chosen()
-        if server and isinstance(event, Ready) and event.device.lower() == server.host.lower():
-            state.write("servers", _remembered() | {"ways": _remembered().get("ways", {}) | {line: event.way}})
+        server = chosen()
+        if not (server and isinstance(event, Ready) and event.device.lower() == server.host.lower()):
+            return
+        if not self._ways.get(server.address, "").startswith(event.way):  # else a try has found out more
+            self._remember_way(server, event.way)
+
+    @property
+    def _ways(self) -> dict[str, str]:
+        return _remembered().get("ways", {})
+
+    def _remember_way(self, server: Server, way: str) -> None:
+        state.write("servers", _remembered() | {"ways": self._ways | {server.address: way}})
 
     def _use_checkpoint(self, name: str) -> None:
         state.write("servers", _remembered() | {"chosen": "", "checkpoint": name})

@@ -1,6 +1,7 @@
 """Who computes: the ``Backend`` protocol and the table of backends, each imported when it is first used."""
 
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +10,15 @@ from palimpsest.engine import environment
 from palimpsest.engine.request import Denoised, Done, Fill, Loading, Progress, Reading, Ready, Seeded
 
 Tell = Callable[[Loading | None], None]
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What a server was found to do: ``way`` is how it fills and what else it can, ``told`` that and how fast, in a
+    sentence."""
+
+    way: str
+    told: str
 
 
 class Backend(Protocol):
@@ -74,9 +84,8 @@ def sent(fill: Fill) -> str:
     return import_module("palimpsest.engine.remote").prompt(fill)
 
 
-def probe(**arguments) -> str:
-    """How a server fills and how fast, in a sentence, given what ``open_backend("remote")`` takes. Raises
-    EngineError."""
+def probe(**arguments) -> Probed:
+    """How a server fills and how fast, given what ``open_backend("remote")`` takes. Raises EngineError."""
     return import_module("palimpsest.engine.remote").probe(**arguments)
 
 

@@ -10,12 +10,14 @@ from base64 import b64encode
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
+from io import BytesIO
+from itertools import takewhile
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from palimpsest.engine.backend import Tell
+from palimpsest.engine.backend import Probed, Tell
 from palimpsest.engine.connection import Connection, Headers
 from palimpsest.engine.errors import RequestError, ServerError
 from palimpsest.engine.language import tr
@@ -209,8 +211,9 @@ class RemoteBackend:
             ) from error
 
 
-def probe(**arguments) -> str:
-    """How fast a server is, by a small fill, given what RemoteBackend takes. Raises RequestError and ServerError."""
+def probe(**arguments) -> Probed:
+    """What a server can do and how fast it is, by three small fills, given what RemoteBackend takes. Raises
+    RequestError and ServerError."""
     began = perf_counter()
     with closing(RemoteBackend(**arguments)) as backend:
         ready = backend.load()
@@ -219,19 +222,40 @@ def probe(**arguments) -> str:
             if first is None and isinstance(event, Draft):
                 first = perf_counter()
         ended = perf_counter()
+        thinks = _tells(backend, Fill("one, two, ", "\n", options=Options(length=64, think=True)), Thought)
+        sees = _tells(backend, Fill("", "", instruction="Name its colour.", pictures=(_dot(),)), Draft)
+    way = ", ".join([ready.way, *[tr("takes images")] * sees, *[tr("thinks")] * thinks])
     times = tr(
         "answers in {listed:.2f} s, first words in {first:.2f} s",
         listed=listed - began,
         first=(first or ended) - listed,
     )
-    return tr(
+    told = tr(
         "{device} {way} with {model}: {times}, a small fill in {ended:.2f} s.",
         device=ready.device,
-        way=ready.way,
+        way=way,
         model=ready.model,
         times=times,
         ended=ended - listed,
     )
+    return Probed(way, told)
+
+
+def _tells(backend: RemoteBackend, fill: Fill, kind: type[Draft] | type[Thought]) -> bool:
+    """Is an event of that kind among the first that a fill tells?"""
+    try:
+        with closing(backend.fill(fill)) as events:
+            return any(isinstance(event, kind) for event in takewhile(lambda one: not isinstance(one, Done), events))
+    except (RequestError, ServerError):
+        return False
+
+
+def _dot() -> bytes:
+    from PIL import Image
+
+    file = BytesIO()
+    Image.new("RGB", (64, 64), "red").save(file, "PNG")
+    return file.getvalue()
 
 
 def _near(fill: Fill) -> Fill:

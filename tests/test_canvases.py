@@ -199,7 +199,7 @@ def test_a_model_that_chats_is_told(chatting):
 
 
 def test_trying_a_server_tells_that_it_fills_on_its_canvas(double):
-    assert "fills on its canvas with served" in probe(server=double)
+    assert "fills on its canvas with served" in probe(server=double).told
 
 
 def peer(completions):

@@ -278,7 +278,17 @@ def test_a_try_tells_how_fast_a_server_is(window, run, peer):
         choose(window, peer.url)
         await until(lambda: "one on" in window.status.model.text())
         choose(window, "Try 127.0.0.1")
-        await until(lambda: "writes by prompt with one: answers in" in window.status.currentMessage())
+        await until(lambda: "takes images with one: answers in" in window.status.currentMessage())
+        assert f"{peer.url} one ✓  (writes by prompt, takes images)" in choices(window)
+        thinking = stream(delta(reasoning_content="hm"), delta(content="other"), "[DONE]")
+        peer.answers["/v1/chat/completions"] = thinking
+        choose(window, "Try 127.0.0.1")
+        await until(lambda: "writes by prompt, takes images, thinks with one" in window.status.currentMessage())
+        choose(window, "This machine")
+        await until(lambda: window.status.model.text().endswith(" on cpu"))
+        choose(window, peer.url)
+        await until(lambda: "one on" in window.status.model.text())
+        assert f"{peer.url} one ✓  (writes by prompt, takes images, thinks)" in choices(window)
 
     run(story())
 
