@@ -154,9 +154,9 @@ class Pages(Tabs):
         """Put a file's text into a page, which is shown when it is whole; None when the user did not want to wait.
         Raises DocumentError."""
         page = self._blank()
-        page.editor.suit(path.name)
         try:
             if told:
+                page.editor.suit(path.name)  # what is seen of it meanwhile looks as it will
                 self.opening.emit(told, page.editor)
             file = Text("") if missing else await asyncio.to_thread(document.load, path)
             await asyncio.to_thread(lines_for, language_of(path.name))  # a lexer may take a while to load

@@ -140,17 +140,19 @@ def test_pictures_are_dropped_on_the_bar_and_taken_away_again(asking, chart, qtb
     assert bar.pictures == []
 
 
+async def refused(window, picture):
+    """Ask about a picture until it is told why not."""
+    window.fills.ask_about([picture])
+    window.ask_bar.field.setText("Describe")
+    window.ask_bar._send()
+    await until(lambda: window.page.banner.message)
+
+
 def test_a_picture_that_cannot_be_read_is_told(asking, run, chart):
     window, peer = asking
     chart.write_bytes(b"RIFF")
 
-    async def story():
-        window.fills.ask_about([chart])
-        window.ask_bar.field.setText("Describe")
-        window.ask_bar._send()
-        await until(lambda: window.page.banner.message)
-
-    run(story())
+    run(refused(window, chart))
     assert "no picture of a kind" in window.page.banner.message
     assert not window.fills.filling
     assert [path for path, _ in peer.asked if path.endswith("completions")] == []
@@ -192,13 +194,7 @@ def test_files_that_are_never_sent_are_not_shown_either(asking, run, chart):
     secret = chart.with_name("id_card.webp")
     chart.rename(secret)
 
-    async def story():
-        window.fills.ask_about([secret])
-        window.ask_bar.field.setText("Describe")
-        window.ask_bar._send()
-        await until(lambda: window.page.banner.message)
-
-    run(story())
+    run(refused(window, secret))
     assert "id_card.webp is never sent to a server (id_*" in window.page.banner.message
     assert [path for path, _ in peer.asked if path.endswith("completions")] == []
     state.write("servers", {})
