@@ -69,7 +69,7 @@ def rows(lines: list[TextLine]) -> list[Row]:
     """Lines side by side together, from the top down."""
     found: list[Row] = []
     for line in sorted(lines, key=lambda line: line.middle):
-        if found and _beside(found[-1][0], line):
+        if found and _beside(max(found[-1], key=lambda line: line.height), line):
             found[-1].append(line)
         else:
             found.append([line])
