@@ -104,7 +104,7 @@ def left_over(ink: Mask, boxes: list[Box], height: float) -> list[Box]:
     count, _, stats, _ = cv2.connectedComponentsWithStats(together, connectivity=8)
     found = []
     for left, top, width, tall, area in stats[1:count]:
-        fits = 0.2 * height <= tall <= 1.4 * height and 0.1 * height <= width <= 12 * height
+        fits = 0.15 * height < tall <= 1.4 * height and 0.1 * height <= width <= 12 * height
         if fits and area >= 0.04 * height**2:
             found.append(Box(int(left), int(top), int(left + width), int(top + tall)))
     return found
