@@ -5,9 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QAbstractItemModel, QPoint, QRect, QStringListModel, Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage, QKeyEvent
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent
 from PySide6.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QCompleter,
     QFrame,
     QHBoxLayout,
@@ -22,12 +23,14 @@ from PySide6.QtWidgets import (
 
 from palimpsest.app.bar import Bar
 from palimpsest.app.icons import icon
-from palimpsest.app.incoming import choose_pictures, pictures
-from palimpsest.engine import Options
+from palimpsest.app.incoming import SHOWN, choose_pictures, pictures
+from palimpsest.app.reading import Shown
+from palimpsest.engine import DETAILS, Options
 from palimpsest.engine.language import tr, trn
 
 WIDTH = 560  # pixels
 PERCENT = 100
+DETAIL = (tr("quick"), tr("coarse"), tr("medium"), tr("fine"), tr("fine print"))  # as DETAILS are called
 
 
 class AskBar(Bar):
@@ -52,7 +55,13 @@ class AskBar(Bar):
         self.length = QSpinBox(minimum=0, maximum=4096)
         self.length.setSpecialValueText(tr("any"))
         self.think = QCheckBox(tr("&Think first"))
-        self.pictures: list[Path | QImage] = []
+        self.detail = QComboBox()
+        self.detail.addItem(tr("all there is to see"), None)
+        for tokens, name in zip(DETAILS, DETAIL, strict=True):
+            self.detail.addItem(name, tokens)
+        self.detail.setToolTip(tr("How closely the model looks"))
+        self.detail.setAccessibleName(self.detail.toolTip())
+        self.pictures: list[Shown] = []
         self.pin = QPushButton(icon("image"), "")
         self.pin.clicked.connect(self._ask_pictures)
         self.setAcceptDrops(True)
@@ -82,9 +91,10 @@ class AskBar(Bar):
             details.addWidget(title)
             details.addWidget(widget, widget is self.strength)
         details.addWidget(self.think)
+        details.addWidget(self.detail)
         details.addWidget(self.pin)
 
-    def open(self, near: QRect, offered: Sequence[str], options: Options, shown: Sequence[Path | QImage] = ()) -> None:
+    def open(self, near: QRect, offered: Sequence[str], options: Options, shown: Sequence[Shown] = ()) -> None:
         """Show the bar below a place on the screen, or above it, with the last instruction ready to be typed over, and
         with pictures that the model is to be shown."""
         self._options = options
@@ -102,9 +112,10 @@ class AskBar(Bar):
         self.field.selectAll()
         self.field.setFocus()
 
-    def show_pictures(self, shown: Sequence[Path | QImage]) -> None:
+    def show_pictures(self, shown: Sequence[Shown]) -> None:
         """Have the model see these, and no others."""
         self.pictures = list(shown)
+        self.detail.setVisible(bool(shown))
         names = ", ".join(one.name if isinstance(one, Path) else tr("an image") for one in shown)
         self.pin.setText(trn("{number} image", "{number} images", len(shown)) if shown else "")
         told = tr("The model sees {names}; leave that out", names=names) if shown else tr("Show the model an image")
@@ -113,14 +124,14 @@ class AskBar(Bar):
 
     def _ask_pictures(self) -> None:
         """Take the pictures away, or let the user choose some where there are none."""
-        self.show_pictures([] if self.pictures else choose_pictures(self, tr("Show the model an image")))
+        self.show_pictures([] if self.pictures else choose_pictures(self, tr("Show the model an image"), SHOWN))
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if pictures(event.mimeData()):
+        if pictures(event.mimeData(), SHOWN):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        self.show_pictures([*self.pictures, *pictures(event.mimeData())])
+        self.show_pictures([*self.pictures, *pictures(event.mimeData(), SHOWN)])
 
     def options(self) -> Options:
         """The options with what is set here."""
@@ -130,6 +141,7 @@ class AskBar(Bar):
             alternatives=self.alternatives.value(),
             length=self.length.value() or None,
             think=self.think.isChecked(),
+            detail=self.detail.currentData() if self.pictures else None,
         )
 
     def _send(self) -> None:

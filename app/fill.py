@@ -14,6 +14,7 @@ from pathlib import Path
 from palimpsest.app import offline
 from palimpsest.app.document import DocumentError, load, save
 from palimpsest.engine import (
+    DETAILS,
     PRECISIONS,
     Backend,
     Done,
@@ -23,7 +24,7 @@ from palimpsest.engine import (
     apart,
     environment,
     open_backend,
-    picture,
+    pictures,
     sentence,
     to_json,
 )
@@ -72,8 +73,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="IMAGE",
-        help="show the model a picture first, where it can see; with --instruction it may be asked about",
+        help="show the model a picture, or a video of a minute, first, where it can see; with --instruction it may be "
+        "asked about",
     )
+    parser.add_argument("--detail", type=int, choices=DETAILS, help="soft tokens of each picture, by default enough")
     parser.add_argument("--length", type=int, metavar="N", help="tokens the hole offers")
     parser.add_argument(
         "--strength", type=float, default=1.0, metavar="S", help="share of the text that may change, 0 to 1 (default)"
@@ -144,13 +147,14 @@ def _fill(args: argparse.Namespace) -> int:
         ),
         after=file.text[holes[-1][1] :],
         instruction=args.instruction,
-        pictures=tuple(map(picture, args.picture)),
+        pictures=tuple(one for path in args.picture for one in pictures(path)),
         options=Options(
             seed=args.seed,
             length=args.length,
             strength=args.strength,
             alternatives=args.alternatives,
             think=args.think,
+            detail=args.detail,
             max_steps=args.steps,
             **{name: getattr(args, name) for name in SETTINGS},
         ),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QRect, Signal
-from PySide6.QtGui import QImage, QTextCursor
+from PySide6.QtGui import QTextCursor
 from shiboken6 import isValid
 
 from palimpsest.app import instructions
@@ -14,7 +14,7 @@ from palimpsest.app.draftmenu import DraftMenu
 from palimpsest.app.editor import Editor
 from palimpsest.app.history import Filled, History
 from palimpsest.app.page import Page
-from palimpsest.app.reading import Picture, PictureReader, seen
+from palimpsest.app.reading import Image, PictureReader, Shown, seen
 from palimpsest.app.servers import Servers
 from palimpsest.app.session import FillSession, Verdict, around, stretch
 from palimpsest.app.settings import Settings
@@ -22,7 +22,7 @@ from palimpsest.app.span import Span
 from palimpsest.app.statusbar import StatusBar
 from palimpsest.app.tasks import started
 from palimpsest.app.thumbnail import Thumbnail
-from palimpsest.engine import Event, Failed, Fill, Options, PictureError
+from palimpsest.engine import Event, Failed, Fill, Options, Picture, PictureError
 from palimpsest.engine.language import tr
 
 STRONGER = 0.25  # of the text, by which a change is made bigger or smaller at a time
@@ -80,11 +80,11 @@ class Fills(QObject):
         """Let the user say how the selection, or the draft, is to be rewritten."""
         editor = self._front().editor
         self._following_up = self.drafted
-        shown = [QImage.fromData(one) for one in self.session.pictures] if self.session and self.drafted else []
+        shown = self.session.pictures if self.session and self.drafted else ()
         self._bar.open(self._caret, instructions.offered(self.settings, editor.prose), self.options, shown)
         self.warm()
 
-    def ask_about(self, pictures: Sequence[Picture]) -> None:
+    def ask_about(self, pictures: Sequence[Shown]) -> None:
         """Let the user say what is to be written of pictures, in place of the selection or at the caret."""
         self._following_up = False
         self._bar.open(self._caret, instructions.offered_of_pictures(self.settings), self.options, pictures)
@@ -110,7 +110,7 @@ class Fills(QObject):
         if self.session:
             self.session.by_itself = True
 
-    def read(self, page: Page, pictures: Sequence[Picture]) -> None:
+    def read(self, page: Page, pictures: Sequence[Image]) -> None:
         """Show the text of pictures as a draft in place of the page's selection, or at its caret."""
         if page.session:
             page.session.finish(Verdict.DROP)
@@ -237,14 +237,14 @@ class Fills(QObject):
         else:
             self._ask(instruction, options, ())
 
-    def _ask(self, instruction: str, options: Options, pictures: tuple[bytes, ...]) -> None:
+    def _ask(self, instruction: str, options: Options, pictures: tuple[Picture, ...]) -> None:
         if self._following_up and self.session and self.drafted:
             self.session.follow_up(instruction, options, pictures)
         else:
             self._start(instruction, options, pictures)
 
     @started
-    async def _show_and_ask(self, instruction: str, options: Options, pictures: Sequence[Picture]) -> None:
+    async def _show_and_ask(self, instruction: str, options: Options, pictures: Sequence[Shown]) -> None:
         page = self._front()
         try:
             if refused := self._servers.refusal(*(one.name for one in pictures if isinstance(one, Path))):
@@ -257,7 +257,7 @@ class Fills(QObject):
         if isValid(page) and page is self._front():
             self._ask(instruction, options, shown)
 
-    def _start(self, instruction: str, options: Options, pictures: tuple[bytes, ...] = ()) -> None:
+    def _start(self, instruction: str, options: Options, pictures: tuple[Picture, ...] = ()) -> None:
         page = self._front()
         if page.session:
             page.session.finish(Verdict.DROP)

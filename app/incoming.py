@@ -1,13 +1,16 @@
 """What is dragged onto the window, pasted or chosen: files, and pictures among them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from palimpsest.engine import PICTURES
+from palimpsest.engine import PICTURES, VIDEOS
 from palimpsest.engine.language import tr
+
+SHOWN = (*PICTURES, *VIDEOS)  # what a model can be shown
 
 
 def files(dragged: QMimeData) -> list[Path]:
@@ -15,16 +18,16 @@ def files(dragged: QMimeData) -> list[Path]:
     return [Path(url.toLocalFile()) for url in dragged.urls() if url.isLocalFile()]
 
 
-def pictures(source: QMimeData) -> list[Path | QImage]:
-    """What is dragged or pasted, where it is nothing but pictures."""
+def pictures(source: QMimeData, kinds: Sequence[str] = PICTURES) -> list[Path | QImage]:
+    """What is dragged or pasted, where it is nothing but pictures, or else files of these kinds."""
     if found := files(source):
-        return [*found] if all(path.suffix.lower() in PICTURES for path in found) else []
+        return [*found] if all(path.suffix.lower() in kinds for path in found) else []
     worded = source.hasText() and not source.hasUrls() and source.text().strip()
     return [source.imageData()] if source.hasImage() and not worded else []
 
 
-def choose_pictures(parent: QWidget, title: str) -> list[Path]:
-    """The picture files that the user chooses, if any."""
-    kinds = tr("Pictures ({names})", names=" ".join("*" + suffix for suffix in PICTURES))
-    names, _ = QFileDialog.getOpenFileNames(parent, title, "", kinds)
+def choose_pictures(parent: QWidget, title: str, kinds: Sequence[str] = PICTURES) -> list[Path]:
+    """The picture files, or files of these kinds, that the user chooses, if any."""
+    told = tr("Pictures ({names})", names=" ".join("*" + suffix for suffix in kinds))
+    names, _ = QFileDialog.getOpenFileNames(parent, title, "", told)
     return [Path(name) for name in names]

@@ -20,20 +20,22 @@ from palimpsest.engine import (
     Event,
     Failed,
     Fill,
+    Picture,
     PictureError,
     Reading,
     Transcriber,
     Transcribing,
     Transcript,
     Written,
+    pictures,
 )
-from palimpsest.engine import picture as as_shown
 from palimpsest.engine.language import tr
 
 BETWEEN = "\n\n"  # pages
 IDLE = 60_000  # milliseconds after which the networks are given back
 
-Picture = Path | QImage
+Image = Path | QImage
+Shown = Image | Picture  # to a model, which may have seen it before
 Told = Transcribing | Transcript | str  # the string says why a picture could not be read
 
 
@@ -47,12 +49,12 @@ class PictureReader(QObject):
         self._idle.timeout.connect(self._transcriber.close)
 
     def bridge(
-        self, pictures: Sequence[Picture], form: str, engine: Asked, tell: Callable[[str], None]
+        self, pictures: Sequence[Image], form: str, engine: Asked, tell: Callable[[str], None]
     ) -> "PictureBridge":
         """What to ask for the text of these pictures. ``tell`` hears of those that cannot be read."""
         return PictureBridge(lambda: self._told(pictures, form), engine, tell)
 
-    async def _told(self, pictures: Sequence[Picture], form: str) -> AsyncGenerator[Told, None]:
+    async def _told(self, pictures: Sequence[Image], form: str) -> AsyncGenerator[Told, None]:
         self._idle.stop()
         reading = _read(self._transcriber, pictures, form)
         try:
@@ -119,17 +121,19 @@ def _written(pages: list[Transcript]) -> Written:
     return Written(BETWEEN.join(page.text for page in pages), tuple(settled))
 
 
-async def seen(pictures: Sequence[Picture]) -> tuple[bytes, ...]:
+async def seen(shown: Sequence[Shown]) -> tuple[Picture, ...]:
     """The pictures as a model is shown them. Raises PictureError."""
 
-    def read(picture: Picture) -> bytes:
-        with _file(picture) as path:
-            return as_shown(path)
+    def read(one: Shown) -> tuple[Picture, ...]:
+        if isinstance(one, Picture):
+            return (one,)
+        with _file(one) as path:
+            return pictures(path)
 
-    return tuple([await asyncio.to_thread(read, one) for one in pictures])
+    return tuple([picture for one in shown for picture in await asyncio.to_thread(read, one)])
 
 
-def _read(transcriber: Transcriber, pictures: Sequence[Picture], form: str) -> Generator[Told, None, None]:
+def _read(transcriber: Transcriber, pictures: Sequence[Image], form: str) -> Generator[Told, None, None]:
     for picture in pictures:
         try:
             with _file(picture) as path:
@@ -139,7 +143,7 @@ def _read(transcriber: Transcriber, pictures: Sequence[Picture], form: str) -> G
 
 
 @contextmanager
-def _file(picture: Picture) -> Iterator[Path]:
+def _file(picture: Image) -> Iterator[Path]:
     """The picture as a file, for as long as it is needed."""
     if isinstance(picture, Path):
         yield picture

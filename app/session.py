@@ -26,6 +26,7 @@ from palimpsest.engine import (
     Fill,
     Hole,
     Options,
+    Picture,
     RequestError,
     Stopped,
     Written,
@@ -77,7 +78,7 @@ class FillSession:
         self.spans, self._document, self._layer = list(spans), document, layer
         self._report, self._ended = report, ended
         self.began, self.instruction = datetime.now(), ""
-        self.pictures: tuple[bytes, ...] = ()
+        self.pictures: tuple[Picture, ...] = ()
         self._options, self._watched = Options(), True
         self._standing = self.original = self._texts()  # in the document
         self._seen = {self._standing}
@@ -141,10 +142,10 @@ class FillSession:
         instruction: str = "",
         options: Options | None = None,
         watched: bool = True,
-        pictures: tuple[bytes, ...] = (),
+        pictures: tuple[Picture, ...] = (),
     ) -> None:
         """Submit the fill and follow it; what cannot be asked is told and ends the session. Unless it is ``watched``,
-        nothing but the progress is shown until it is finished. ``pictures`` are PNG files that the model is shown."""
+        nothing but the progress is shown until it is finished. The model is shown the ``pictures``."""
         self._bridge, self.instruction, self._options = bridge, instruction, options or Options()
         self._watched, self.pictures = watched, pictures
         self._draft = Answer.of(map(certain, self._standing))
@@ -244,7 +245,7 @@ class FillSession:
         self._options = replace(self._options, strength=strength)
         self._ask(lambda: (self._fill(self._standing), Answer.of))
 
-    def follow_up(self, instruction: str, options: Options, pictures: tuple[bytes, ...] = ()) -> None:
+    def follow_up(self, instruction: str, options: Options, pictures: tuple[Picture, ...] = ()) -> None:
         """Have the draft itself rewritten as told; it stays compared with what stands in the document."""
         self.instruction, self._options, self.pictures = instruction, options, pictures
         self._ask(lambda: (self._fill(self.answer.texts), Answer.of))

@@ -21,7 +21,7 @@ from palimpsest.app.fills import Fills
 from palimpsest.app.find import FindBar
 from palimpsest.app.finder import Finder
 from palimpsest.app.grep import Hit
-from palimpsest.app.incoming import choose_pictures, files, pictures
+from palimpsest.app.incoming import SHOWN, choose_pictures, files, pictures
 from palimpsest.app.misspellings import Corrections
 from palimpsest.app.opening import Coming, Opening
 from palimpsest.app.page import Page
@@ -36,7 +36,7 @@ from palimpsest.app.statusbar import StatusBar
 from palimpsest.app.tasks import started
 from palimpsest.app.theme import Theme
 from palimpsest.app.tree import FolderTree
-from palimpsest.engine import Event, Failed, Options, Ready, Unloaded, sent
+from palimpsest.engine import VIDEOS, Event, Failed, Options, Ready, Unloaded, sent
 from palimpsest.engine.language import tr
 
 
@@ -301,7 +301,7 @@ class Window(QMainWindow):
 
     def ask_about_pictures(self) -> None:
         """Let the user choose pictures, and say what is to be written of them."""
-        if chosen := choose_pictures(self, tr("Show the model an image")):
+        if chosen := choose_pictures(self, tr("Show the model an image"), SHOWN):
             self.fills.ask_about(chosen)
 
     # The window
@@ -375,6 +375,8 @@ class Window(QMainWindow):
     def dropEvent(self, event: QDropEvent) -> None:
         if found := pictures(event.mimeData()):
             return self.fills.read(self.page, found)
+        if found := pictures(event.mimeData(), VIDEOS):
+            return self.fills.ask_about(found)
         for path in files(event.mimeData()):
             self.pages.open(path)
 

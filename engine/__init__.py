@@ -1,11 +1,12 @@
 """Text in, drafts out: the public face of the engine. Importing it loads no torch."""
 
 from palimpsest.engine import environment
-from palimpsest.engine.backend import Backend, apart, examine, needs, open_backend, picture, probe, sent, serve
+from palimpsest.engine.backend import Backend, apart, examine, needs, open_backend, pictures, probe, sent, serve
 from palimpsest.engine.engine import LOADING, Engine
 from palimpsest.engine.errors import CheckpointError, EngineError, PictureError, RequestError, ServerError, sentence
 from palimpsest.engine.hub import Kept, Offer, came, damaged, fetch, forget, kept, offer
 from palimpsest.engine.request import (
+    DETAILS,
     PRECISIONS,
     Alternative,
     Done,
@@ -16,6 +17,7 @@ from palimpsest.engine.request import (
     Hole,
     Loading,
     Options,
+    Picture,
     Progress,
     Reading,
     Ready,
@@ -27,14 +29,16 @@ from palimpsest.engine.request import (
     reopen,
     unsure,
 )
-from palimpsest.engine.transcript import FORMS, PICTURES, Part, Transcriber, Transcribing, Transcript
+from palimpsest.engine.transcript import FORMS, PICTURES, VIDEOS, Part, Transcriber, Transcribing, Transcript
 from palimpsest.engine.wire import to_json
 
 __all__ = [
+    "DETAILS",
     "FORMS",
     "LOADING",
     "PICTURES",
     "PRECISIONS",
+    "VIDEOS",
     "Alternative",
     "Backend",
     "CheckpointError",
@@ -51,6 +55,7 @@ __all__ = [
     "Offer",
     "Options",
     "Part",
+    "Picture",
     "PictureError",
     "Progress",
     "Reading",
@@ -76,7 +81,7 @@ __all__ = [
     "needs",
     "offer",
     "open_backend",
-    "picture",
+    "pictures",
     "probe",
     "reopen",
     "sent",

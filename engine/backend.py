@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from palimpsest.engine import environment
-from palimpsest.engine.request import Denoised, Done, Fill, Loading, Progress, Reading, Ready, Seeded
+from palimpsest.engine.request import Denoised, Done, Fill, Loading, Picture, Progress, Reading, Ready, Seeded
 
 Tell = Callable[[Loading | None], None]
 
@@ -74,8 +74,8 @@ def needs(folder: Path) -> dict[str, int]:
     return import_module("palimpsest.engine.loading").needs(folder)
 
 
-def picture(path: Path) -> bytes:
-    """The picture of a file as ``Fill.pictures`` has it. Raises PictureError."""
+def pictures(path: Path) -> tuple[Picture, ...]:
+    """The picture of a file as ``Fill.pictures`` has it, or those of a short video. Raises PictureError."""
     return import_module("palimpsest.engine.pictures").shown(path)
 
 

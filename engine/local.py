@@ -24,6 +24,7 @@ class LocalBackend:
         self._model: Model | None = None
         self._steps: Steps | None = None  # without one, a step is run operation by operation
         self._shelf: Shelf | None = None
+        self._gallery: Gallery | None = None  # of the last fill with pictures
 
     def load(self, tell: Tell = lambda _: None) -> Ready:
         leave_a_core()
@@ -31,7 +32,7 @@ class LocalBackend:
 
     def use(self, model: Model) -> Ready:
         """Fill by ``model`` from now on."""
-        self._model, self._shelf = model, model.shelf()
+        self._model, self._shelf, self._gallery = model, model.shelf(), None
         if operators.missing(model.device) is None:
             from palimpsest.engine.kernels.sampler import predict  # Triton only where it is used
 
@@ -39,7 +40,7 @@ class LocalBackend:
         return Ready(model.name, str(model.device), int(model.network.get_memory_footprint()))
 
     def close(self) -> None:
-        self._model = self._shelf = self._steps = None
+        self._model = self._shelf = self._steps = self._gallery = None
 
     def warm(self, fill: Fill) -> Generator[Reading, None, None]:
         """Read the text before the hole, so that the first draft of this fill comes sooner."""
@@ -57,8 +58,10 @@ class LocalBackend:
         model, shelf = self._loaded
         if not fill.pictures:
             return Writing(model, shelf, fill, self._steps)
-        gallery = Gallery(model, fill.pictures)
-        return Writing(model, gallery, fill, self._steps, gallery.shown)
+        wanted = fill.pictures, fill.options.detail
+        if self._gallery is None or self._gallery.hung != wanted:
+            self._gallery = Gallery(model, *wanted)
+        return Writing(model, self._gallery, fill, self._steps, self._gallery.shown)
 
     @property
     def _loaded(self) -> tuple[Model, Shelf]:

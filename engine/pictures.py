@@ -14,7 +14,10 @@ from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 
 from palimpsest.engine.errors import PictureError
 from palimpsest.engine.language import tr
+from palimpsest.engine.request import Picture
 from palimpsest.engine.textlines import TextLine
+from palimpsest.engine.transcript import VIDEOS
+from palimpsest.engine.video import seconds
 
 Pixels = NDArray[np.uint8]  # H x W x 3, red first
 
@@ -26,6 +29,7 @@ LONGEST_SIDE = 40_000
 DPI = 200  # at which pages without a text layer are drawn
 DRAWN_SIDE = 3000  # pixels of a drawn page at most
 SHOWN_SIDE = 1600  # pixels of a picture that a model is shown: more than its most tokens can tell apart
+FRAME_SIDE = 640  # of a video's
 LETTERS = 8  # fewer on a page are no text layer but a stamp or a page number
 
 
@@ -37,14 +41,22 @@ class Sheet:
     lines: tuple[TextLine, ...] = ()
 
 
-def shown(path: Path) -> bytes:
-    """The picture as a PNG file that a model may be shown; of several pages, the first. Raises PictureError."""
+def shown(path: Path) -> tuple[Picture, ...]:
+    """The picture as a model may be shown it; of several pages the first, of a video one a second. Raises
+    PictureError."""
+    if path.suffix.lower() in VIDEOS:
+        return tuple(Picture(_png(image, FRAME_SIDE), second) for second, image in seconds(path))
     with closing(sheets(path)) as pages:
         _, sheet = next(pages)
     if sheet.pixels is None:
         raise PictureError(tr("{path} holds text, not a picture: insert its text instead.", path=path))
-    image, file = Image.fromarray(sheet.pixels), io.BytesIO()
-    image.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    return (Picture(_png(Image.fromarray(sheet.pixels), SHOWN_SIDE)),)
+
+
+def _png(image: Image.Image, side: int) -> bytes:
+    """The file of the picture, in at most so many pixels along a side."""
+    file = io.BytesIO()
+    image.thumbnail((side, side))
     image.save(file, "PNG")
     return file.getvalue()
 

@@ -7,7 +7,7 @@ and made to fit by the same manners as a local fill.
 
 import json
 from base64 import b64encode
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from io import BytesIO
@@ -31,6 +31,7 @@ from palimpsest.engine.request import (
     Failed,
     Fill,
     Options,
+    Picture,
     Progress,
     Reading,
     Ready,
@@ -223,7 +224,7 @@ def probe(**arguments) -> Probed:
                 first = perf_counter()
         ended = perf_counter()
         thinks = _tells(backend, Fill("one, two, ", "\n", options=Options(length=64, think=True)), Thought)
-        sees = _tells(backend, Fill("", "", instruction="Name its colour.", pictures=(_dot(),)), Draft)
+        sees = _tells(backend, Fill("", "", instruction="Name its colour.", pictures=(Picture(_dot()),)), Draft)
     way = ", ".join([ready.way, *[tr("takes images")] * sees, *[tr("thinks")] * thinks])
     times = tr(
         "answers in {listed:.2f} s, first words in {first:.2f} s",
@@ -277,16 +278,26 @@ def prompt(fill: Fill) -> str:
 
 def _payload(fill: Fill, model: str | None, number: int) -> dict[str, Any]:
     options, text = fill.options, prompt(fill)
-    urls = [f"data:image/png;base64,{b64encode(picture).decode()}" for picture in fill.pictures]
-    parts = [*({"type": "image_url", "image_url": {"url": url}} for url in urls), {"type": "text", "text": text}]
-    messages = [{"role": "user", "content": parts if urls else text}]  # a plain text is what all servers take
+    parts = [*_shown(fill.pictures), {"type": "text", "text": text}]
+    messages = [{"role": "user", "content": parts if fill.pictures else text}]  # a plain text is what all servers take
     payload: dict[str, Any] = {"model": model, "messages": messages, "stream": True}
     if options.think:
         payload["chat_template_kwargs"] = {"enable_thinking": True}  # as vLLM, SGLang and llama.cpp have it
+    if fill.pictures and options.detail:
+        payload["mm_processor_kwargs"] = {"max_soft_tokens": options.detail}  # as vLLM has it
     payload["max_tokens"] = options.length or max(256, len(fill.selected))
     if options.seed is not None or number:
         payload["seed"] = (options.seed or 0) + number
     return payload
+
+
+def _shown(pictures: Sequence[Picture]) -> Iterator[dict[str, Any]]:
+    """The pictures, those of a video each behind its time, as the model is shown videos."""
+    for picture in pictures:
+        if picture.clock:
+            yield {"type": "text", "text": picture.clock}
+        url = f"data:image/png;base64,{b64encode(picture.png).decode()}"
+        yield {"type": "image_url", "image_url": {"url": url}}
 
 
 def _clean(text: str) -> str:

@@ -6,6 +6,7 @@ from palimpsest.engine.errors import RequestError
 from palimpsest.engine.language import tr
 
 PRECISIONS = ("bf16", "fp8", "int4")  # how weights are kept, the most exact way first
+DETAILS = (70, 140, 280, 560, 1120)  # soft tokens that a picture may get (model card of Gemma 4)
 LONGEST_SELECTION = 16_000  # characters in all holes of a fill: more than any model here can write at a time
 
 
@@ -15,11 +16,11 @@ class Options:
 
     ``seed`` makes a fill repeatable on one machine; ``length`` is the number of tokens each hole offers; ``strength``
     is the share of the selected tokens that may change; ``alternatives`` is how many answers are wanted; ``think`` lets
-    a model that can think before it writes; the words of ``without`` are never written, where one token says them, and
-    elsewhere only if nothing else is found. The others are the released model's settings of a denoising run: steps at
-    most, the temperatures of the last and the first step, the entropy bound, the mean entropy (nats) under which a
-    canvas that repeats is finished (0: never stop early), and how often it must repeat. Raises RequestError for a value
-    that cannot work.
+    a model that can think before it writes; ``detail`` is how many soft tokens each picture gets, one of DETAILS; the
+    words of ``without`` are never written, where one token says them, and elsewhere only if nothing else is found. The
+    others are the released model's settings of a denoising run: steps at most, the temperatures of the last and the
+    first step, the entropy bound, the mean entropy (nats) under which a canvas that repeats is finished (0: never stop
+    early), and how often it must repeat. Raises RequestError for a value that cannot work.
     """
 
     seed: int | None = None
@@ -27,6 +28,7 @@ class Options:
     strength: float = 1.0
     alternatives: int = 1
     think: bool = False
+    detail: int | None = None
     without: tuple[str, ...] = ()
     max_steps: int | None = None
     t_min: float | None = None
@@ -36,6 +38,9 @@ class Options:
     stability: int | None = None
 
     def __post_init__(self) -> None:
+        if self.detail is not None and self.detail not in DETAILS:
+            choices = ", ".join(map(str, DETAILS))
+            raise RequestError(tr("detail is {value}: give one of {choices}.", value=self.detail, choices=choices))
         for name, kind, least, most in (
             ("seed", int, 0, 2**63 - 1),
             ("length", int, 1, 4096),
@@ -66,6 +71,19 @@ class Options:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """What a model is shown: a PNG file; of a video, what it shows at that ``second``."""
+
+    png: bytes
+    second: int | None = None
+
+    @property
+    def clock(self) -> str:
+        """The time in a video, as the released model is told it (processor of Gemma 4)."""
+        return "" if self.second is None else f"{self.second // 60:02}:{self.second % 60:02}"
+
+
+@dataclass(frozen=True)
 class Hole:
     """One more stretch the fill may write, after ``gap``, the text between the hole before and this one."""
 
@@ -79,7 +97,7 @@ class Fill:
 
     Without an ``instruction`` the selected text only says how long the new one may be. With one, it is rewritten
     as told. All holes are filled jointly; ``after`` follows the last. Words of a selection that must stay are the gap
-    between two holes. ``pictures`` are PNG files that a model is shown first, where it can see. Raises RequestError for
+    between two holes. ``pictures`` are what a model is shown first, where it can see. Raises RequestError for
     an instruction with neither anything selected nor a picture, and for a selection that is too long.
     """
 
@@ -89,7 +107,7 @@ class Fill:
     instruction: str = ""
     options: Options = field(default_factory=Options)
     further: tuple[Hole, ...] = ()
-    pictures: tuple[bytes, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
     def __post_init__(self) -> None:
         length = sum(map(len, self.selections))

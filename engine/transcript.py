@@ -12,6 +12,7 @@ from palimpsest.engine.textlines import SURE, Marked, joined
 
 FORMS = ("auto", "prose", "code", "table", "markdown")
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".pbm", ".pgm", ".ppm", ".pnm", ".pdf")
+VIDEOS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".ogv", ".mpg", ".mpeg")
 WORD = re.compile(r"\S+")
 
 Doubt = tuple[int, str, float]  # where a word begins, the word, and the least certainty of its characters

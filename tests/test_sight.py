@@ -6,28 +6,31 @@ The weights are random: what is written says nothing, but it is computed as the 
 import io
 import json
 import shutil
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
+from printed import font
 from transformers import DynamicCache
 from transformers.models.gemma4.image_processing_pil_gemma4 import Gemma4ImageProcessorPil
 
 from conftest import answered, drained
-from palimpsest.engine import Draft, Fill, Options, Reading, RequestError, open_backend
+from palimpsest.engine import DETAILS, Draft, Fill, Options, Picture, Reading, RequestError, open_backend, sight
+from palimpsest.engine.local import LocalBackend
 from palimpsest.engine.model import load_model
-from palimpsest.engine.sight import BUDGETS, Gallery, budget
+from palimpsest.engine.sight import Gallery, budget
 
 OPTIONS = Options(seed=1, length=6, max_steps=4)
 
 
-def png(seed: int, width: int = 96, height: int = 48) -> bytes:
+def noise(seed: int, width: int = 96, height: int = 48, second: int | None = None) -> Picture:
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
+    return Picture(file.getvalue(), second)
 
 
 @pytest.fixture(scope="module", params=[None, "vision"])
@@ -44,7 +47,7 @@ def folder(request, chatty_folder, tmp_path_factory):
 
 def test_what_is_read_is_what_transformers_reads(folder):
     model = load_model(folder)
-    pictures = [png(1), png(2, 480, 480)]
+    pictures = [noise(1), noise(2, 480, 480), noise(3, second=0), noise(4, second=61)]
     gallery = Gallery(model, pictures)
     said = [model.token(name) for name in ("<bos>", "<|turn>")]
     ids = [*said, *gallery.shown, *range(300, 320)]
@@ -52,11 +55,10 @@ def test_what_is_read_is_what_transformers_reads(folder):
     network: Any = model.network
     encoder, cache, told = network.model.encoder, DynamicCache(), torch.tensor([ids])
     kinds = (told == network.config.image_token_id).int()
-    sizes = [budget(*Image.open(io.BytesIO(one)).size, 48) for one in pictures]
     seen = []
-    for one, most in zip(pictures, sizes, strict=True):
+    for one, most in zip(pictures, (70, 140, 70, 70), strict=True):
         processor: Any = Gemma4ImageProcessorPil()
-        processed = processor(Image.open(io.BytesIO(one)), max_soft_tokens=most, return_tensors="pt")
+        processed = processor(Image.open(io.BytesIO(one.png)), max_soft_tokens=most, return_tensors="pt")
         values = processed["pixel_values"].to(network.dtype)
         seen.append(encoder.get_image_features(values, processed["image_position_ids"], return_dict=True).pooler_output)
     embedded = encoder.language_model.embed_tokens(told)
@@ -87,7 +89,7 @@ def test_what_is_written_depends_on_what_is_seen(folder):
     backend = open_backend(checkpoint=folder)
     backend.load()
     texts = []
-    for pictures in ((png(1),), (png(1),), (png(2),), (png(1), png(2)), ()):
+    for pictures in ((noise(1),), (noise(1),), (noise(2),), (noise(1), noise(2)), ()):
         fill = Fill("It shows ", ".\n", "a thing", "Describe it", options=OPTIONS, pictures=pictures)
         progress, done = answered(backend, fill)
         assert any(isinstance(event, Draft) for event in progress)
@@ -101,7 +103,7 @@ def test_what_is_written_depends_on_what_is_seen(folder):
 def test_without_a_selection_it_is_written_at_the_caret(folder):
     backend = open_backend(checkpoint=folder)
     backend.load()
-    _, done = answered(backend, Fill("", "", instruction="Describe this", options=OPTIONS, pictures=(png(3),)))
+    _, done = answered(backend, Fill("", "", instruction="Describe this", options=OPTIONS, pictures=(noise(3),)))
     assert done.tokens
     backend.close()
 
@@ -110,14 +112,57 @@ def test_a_checkpoint_without_a_processor_of_pictures_does_not_see(chatty_folder
     backend = open_backend(checkpoint=chatty_folder)
     backend.load()
     with pytest.raises(RequestError, match="sees no pictures"):
-        answered(backend, Fill("", "", instruction="Describe this", options=OPTIONS, pictures=(png(3),)))
+        answered(backend, Fill("", "", instruction="Describe this", options=OPTIONS, pictures=(noise(3),)))
     backend.close()
 
 
+def test_frames_of_a_video_stand_behind_their_times(folder):
+    model = load_model(folder)
+    gallery = Gallery(model, [noise(1, second=0), noise(2, second=61)])
+    begin, end = model.network.config.boi_token_id, model.network.config.eoi_token_id
+    first, second = gallery.shown.index(begin), len(gallery.shown) - gallery.shown[::-1].index(begin) - 1
+    assert model.detokenizer.text(gallery.shown[:first]) == "00:00 "
+    assert model.detokenizer.text(gallery.shown[gallery.shown.index(end) + 1 : second]) == " 01:01 "
+    assert len(gallery.shown[second:]) - 2 <= DETAILS[0]
+
+
+@pytest.mark.parametrize("detail", DETAILS)
+def test_a_picture_gets_as_many_tokens_as_it_is_told(folder, detail):
+    gallery = Gallery(load_model(folder), [noise(1, 200, 200)], detail)
+    assert 0.75 * detail < len(gallery.shown) - 2 <= detail
+
+
+def test_pictures_are_looked_at_once_for_all_that_is_asked_of_them(folder, monkeypatch):
+    backend = LocalBackend(folder)
+    backend.load()
+    looked = []
+    monkeypatch.setattr(sight, "_seen", lambda *told, look=sight._seen: looked.append(told) or look(*told))
+    for detail, instruction in ((None, "Describe this"), (None, "Count these"), (140, "Count these")):
+        options = replace(OPTIONS, detail=detail)
+        answered(backend, Fill("", "", instruction=instruction, options=options, pictures=(noise(3),)))
+    assert [detail for *_, detail in looked] == [None, 140]
+    backend.close()
+
+
+def sheet(size: int, width: int, height: int) -> Image.Image:
+    """A page full of writing of so many pixels."""
+    page = Image.new("RGB", (width, height), "white")
+    face, line = font("JetBrainsMono-Regular", size), "every good boy deserves figs " * 20
+    for top in range(0, height, 2 * size):
+        ImageDraw.Draw(page).text((0, top), line, "black", face)
+    return page
+
+
 @pytest.mark.parametrize(
-    ("width", "height", "expected"),
-    [(48, 48, 70), (480, 320, 70), (640, 480, 140), (1280, 720, 560), (1920, 1080, 1120), (4000, 3000, 1120)],
+    ("picture", "expected"),
+    [
+        (sheet(12, 400, 400), 70),  # as large as it is
+        (sheet(12, 1600, 1200), 1120),
+        (sheet(16, 1600, 1200), 560),
+        (sheet(24, 1600, 1200), 280),
+        (sheet(60, 1600, 1200), 70),
+        (Image.new("RGB", (1600, 1200), "teal"), 280),  # without writing, as is usual
+    ],
 )
-def test_a_picture_gets_as_many_tokens_as_it_has_something_to_tell(width, height, expected):
-    assert budget(width, height, 48) == expected
-    assert expected in BUDGETS
+def test_a_picture_gets_as_many_tokens_as_its_writing_needs(picture, expected):
+    assert budget(picture, 48) == expected

@@ -1,0 +1,168 @@
+"""Short videos that the model is shown: a picture a second, each behind its time."""
+
+import json
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from test_seeing import asking  # noqa: F401  (a fixture)
+
+from conftest import answered
+from palimpsest.app.main import main
+from palimpsest.engine import Fill, PictureError, RequestError, pictures, video
+from palimpsest.engine.remote import RemoteBackend
+from palimpsest.engine.video import seconds
+from peers import Peer, delta, stream
+
+Film = Callable[..., Path]
+
+
+@pytest.fixture
+def film(tmp_path) -> Film:
+    """Makes a video that is as bright as the number of the second, times ten."""
+
+    def make(length: float, name: str = "film.mp4", rate: int = 4, codec: str = "mpeg4", size=(64, 48)) -> Path:
+        path = tmp_path / name
+        with av.open(path, "w") as container:
+            stream = container.add_stream(codec, rate=rate)
+            stream.width, stream.height = size
+            stream.pix_fmt = "yuv420p"
+            for number in range(round(length * rate)):
+                shade = np.full((*size[::-1], 3), 10 * (number // rate), np.uint8)
+                frame = av.VideoFrame.from_ndarray(shade, "rgb24")
+                frame.pts, frame.time_base = number, Fraction(1, rate)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+        return path
+
+    return make
+
+
+def shades(path: Path) -> list[tuple[int, int]]:
+    """Each second and how bright it is."""
+    return [(second, round(float(np.asarray(image).mean()) / 10)) for second, image in seconds(path)]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.mp4", "libx264"), ("a.mkv", "mpeg4"), ("a.webm", "libvpx-vp9"), ("a.avi", "mpeg4")]
+)
+def test_each_second_is_seen_as_it_is(film, name, codec):
+    assert shades(film(3.5, name, codec=codec)) == [(0, 0), (1, 1), (2, 2), (3, 3)]
+
+
+def test_few_frames_are_seen_at_their_own_times(film):
+    path = film(8, rate=1)
+    assert [second for second, _ in shades(path)] == list(range(8))
+
+
+def test_a_video_is_shown_small_and_in_order(film):
+    shown = pictures(film(2.5, size=(1280, 720)))
+    assert [(one.second, one.clock) for one in shown] == [(0, "00:00"), (1, "00:01"), (2, "00:02")]
+    assert all(one.png.startswith(b"\x89PNG") for one in shown)
+
+
+def test_a_minute_is_seen_and_no_more(film):
+    assert len(shades(film(60, rate=2))) == 60
+    with pytest.raises(PictureError, match=r"film.mp4 is longer than 60 seconds: cut a shorter video first\."):
+        shades(film(63, rate=2))
+
+
+def test_a_length_that_is_not_told_is_seen_on_the_way(film, monkeypatch):
+    path = film(8, "stream.mpg", rate=25, codec="mpeg1video")
+    monkeypatch.setattr(video, "LONGEST", 3)
+    monkeypatch.setattr(video, "MOST_FRAMES", 90)
+    with pytest.raises(PictureError, match="is longer than 3 seconds"):
+        shades(path)
+
+
+def test_what_is_no_video_is_told(tmp_path, film):
+    Image.new("RGB", (8, 8)).save(tmp_path / "picture.png")
+    (tmp_path / "none.mp4").write_bytes(b"\0" * 4096)
+    (tmp_path / "list.mp4").write_text(f"#EXTM3U\n#EXTINF:1,\n{film(1)}\n")
+    cut = film(4, "cut.mp4")
+    cut.write_bytes(cut.read_bytes()[:600])
+    for name in ("picture.png", "none.mp4", "list.mp4", "cut.mp4"):
+        with pytest.raises(PictureError, match=f"{name} is no video that can be read"):
+            shades(tmp_path / name)
+    with pytest.raises(PictureError, match=r"gone.mp4 cannot be opened: No such file"):
+        shades(tmp_path / "gone.mp4")
+
+
+def test_sound_alone_shows_nothing(tmp_path):
+    path = tmp_path / "song.mkv"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with pytest.raises(PictureError, match="shows nothing: it has no video in it"):
+        shades(path)
+
+
+def test_frames_too_large_to_be_safe_are_refused(film, monkeypatch):
+    monkeypatch.setattr(video, "MOST_PIXELS", 1000)
+    with pytest.raises(PictureError, match=r"too large to be read safely \(64 x 48 pixels\)"):
+        shades(film(1))
+
+
+def test_without_pyav_it_is_said_what_to_do(film, monkeypatch):
+    path = film(1)
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(PictureError, match="to see those PyAV is needed: pip install av"):
+        shades(path)
+
+
+def test_a_server_is_shown_each_second_behind_its_time(film, tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("It shows \n")
+    with Peer(stream(delta(content="a dark room"), "[DONE]")) as peer:
+        asked = ["fill", str(tmp_path / "a.txt"), "--at", "1:10", "--server", peer.url, "--detail", "140"]
+        assert main([*asked, "--picture", str(film(2)), "--instruction", "Describe this video"]) == 0
+        told = json.loads(peer.asked[-1][1])
+    assert capsys.readouterr().out == "a dark room\n"
+    kinds = [one.get("text", one["type"]) for one in told["messages"][0]["content"][:-1]]
+    assert kinds == ["00:00", "image_url", "00:01", "image_url"]
+    assert told["mm_processor_kwargs"] == {"max_soft_tokens": 140}
+
+
+def test_how_closely_to_look_is_left_to_a_server_that_is_not_told(film):
+    with Peer(stream(delta(content="a dark room"), "[DONE]")) as peer:
+        backend = RemoteBackend(peer.url)
+        backend.load()
+        answered(backend, Fill("", "", instruction="Describe", pictures=pictures(film(1))))
+        backend.close()
+        assert "mm_processor_kwargs" not in json.loads(peer.asked[-1][1])
+
+
+def test_a_model_without_eyes_says_so(backend, film):
+    with pytest.raises(RequestError, match="sees no pictures"):
+        answered(backend, Fill("", "", instruction="Describe", pictures=pictures(film(1))))
+
+
+def test_a_video_dropped_on_the_window_is_asked_about(asking, film, run):  # noqa: F811
+    window, _ = asking
+    path = film(1)
+    dropped = QMimeData()
+    dropped.setUrls([QUrl.fromLocalFile(str(path))])
+    keys = Qt.KeyboardModifier(0)
+    event = QDropEvent(QPoint(1, 1), Qt.DropAction.CopyAction, dropped, Qt.MouseButton.LeftButton, keys)
+
+    async def story():
+        window.dropEvent(event)
+
+    run(story())
+    assert window.ask_bar.pictures == [path]
+    assert window.ask_bar.detail.isVisibleTo(window)
+    assert window.ask_bar.options().detail is None
+    window.ask_bar.detail.setCurrentIndex(1)
+    assert window.ask_bar.options().detail == 70
+    window.ask_bar.show_pictures([])
+    assert window.ask_bar.options().detail is None
+    assert not window.ask_bar.detail.isVisibleTo(window)
