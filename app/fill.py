@@ -24,7 +24,7 @@ from palimpsest.engine import (
     apart,
     environment,
     open_backend,
-    pictures,
+    pictures_of,
     sentence,
     to_json,
 )
@@ -147,7 +147,7 @@ def _fill(args: argparse.Namespace) -> int:
         ),
         after=file.text[holes[-1][1] :],
         instruction=args.instruction,
-        pictures=tuple(one for path in args.picture for one in pictures(path)),
+        pictures=tuple(one for path in args.picture for one in pictures_of(path)),
         options=Options(
             seed=args.seed,
             length=args.length,

@@ -121,7 +121,8 @@ class Fills(QObject):
             page.banner.tell(message, {tr("Dismiss"): page.banner.hide})
 
         form = "markdown" if page.editor.language == "markdown" else "auto"
-        session.start(self._reader.bridge(pictures, form, self._servers.asked_by(page), tell))
+        bridge = self._reader.bridge(pictures, form, self.settings.images, self._servers.asked_by(page), tell)
+        session.start(bridge)
         self.changed.connect(Thumbnail(page.editor, session, pictures[0]).follow)
         self.changed.emit()
 

@@ -26,6 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="what is on them: by default told part by part; markdown is the same with code in fences",
     )
+    parser.add_argument(
+        "--language",
+        metavar="NAME",
+        default="",
+        help="the network that reads the writing, of those that you have put beside the one that comes with Palimpsest",
+    )
     parser.add_argument("--json", action="store_true", help="print a line of JSON for each page, with what is doubtful")
 
 
@@ -50,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(transcriber: Transcriber, path: Path, args: argparse.Namespace) -> None:
-    for told in transcriber.read(path, args.form):
+    for told in transcriber.read(path, args.form, args.language):
         if isinstance(told, Transcript):
             text = told.text + "\n" * (told.page < told.pages)
             print(_json(path, told) if args.json else text, flush=True)

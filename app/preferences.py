@@ -164,7 +164,7 @@ class Font(QFontComboBox):
 
 def _field(row: Any, value: Any, changed: Callable[[Any], None]) -> QWidget:
     """What the setting's kind is set with."""
-    choices, (least, most) = row.metadata["choices"], row.metadata["bounds"]
+    choices, (least, most) = row.metadata["choices"](), row.metadata["bounds"]
     if isinstance(value, bool):
         field = QCheckBox()
         field.setChecked(value)

@@ -5,6 +5,7 @@ import tempfile
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -27,7 +28,7 @@ from palimpsest.engine import (
     Transcribing,
     Transcript,
     Written,
-    pictures,
+    pictures_of,
 )
 from palimpsest.engine.language import tr
 
@@ -49,14 +50,14 @@ class PictureReader(QObject):
         self._idle.timeout.connect(self._transcriber.close)
 
     def bridge(
-        self, pictures: Sequence[Image], form: str, engine: Asked, tell: Callable[[str], None]
+        self, pictures: Sequence[Image], form: str, language: str, engine: Asked, tell: Callable[[str], None]
     ) -> "PictureBridge":
         """What to ask for the text of these pictures. ``tell`` hears of those that cannot be read."""
-        return PictureBridge(lambda: self._told(pictures, form), engine, tell)
+        read = partial(self._transcriber.read, form=form, language=language)
+        return PictureBridge(lambda: self._told(_read(read, pictures)), engine, tell)
 
-    async def _told(self, pictures: Sequence[Image], form: str) -> AsyncGenerator[Told, None]:
+    async def _told(self, reading: Generator[Told, None, None]) -> AsyncGenerator[Told, None]:
         self._idle.stop()
-        reading = _read(self._transcriber, pictures, form)
         try:
             while some := await asyncio.to_thread(self._portion, reading):
                 for told in some:
@@ -128,16 +129,16 @@ async def seen(shown: Sequence[Shown]) -> tuple[Picture, ...]:
         if isinstance(one, Picture):
             return (one,)
         with _file(one) as path:
-            return pictures(path)
+            return pictures_of(path)
 
     return tuple([picture for one in shown for picture in await asyncio.to_thread(read, one)])
 
 
-def _read(transcriber: Transcriber, pictures: Sequence[Image], form: str) -> Generator[Told, None, None]:
+def _read(read: Callable[[Path], Iterator[Told]], pictures: Sequence[Image]) -> Generator[Told, None, None]:
     for picture in pictures:
         try:
             with _file(picture) as path:
-                yield from transcriber.read(path, form)
+                yield from read(path)
         except PictureError as error:
             yield str(error)
 

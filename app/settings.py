@@ -2,7 +2,7 @@
 
 import logging
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import tomli_w
 from platformdirs import user_config_path
 
+from palimpsest.engine import languages
 from palimpsest.engine.language import tr
 
 log = logging.getLogger(__name__)
@@ -17,9 +18,11 @@ log = logging.getLogger(__name__)
 UNSENT = (".env*", "*.pem", "*.key", "*.p12", "*.kdbx", "id_*", ".netrc", ".npmrc", ".pypirc", "*credentials*")
 
 
-def setting(default: Any, section: str, label: str, choices: Mapping[str, str] = {}, bounds: tuple[int, int] = (0, 0)):
-    """A row of the table: what it is at first, where it stands in the preferences, and what it may be: values and how
-    the user reads them."""
+Choices = Callable[[], Mapping[str, str]]  # values, and how the user reads them
+
+
+def setting(default: Any, section: str, label: str, choices: Choices = dict, bounds: tuple[int, int] = (0, 0)):
+    """A row of the table: what it is at first, where it stands in the preferences, and what it may be."""
     return field(default=default, metadata={"section": section, "label": label, "choices": choices, "bounds": bounds})
 
 
@@ -28,7 +31,10 @@ class Settings:
     """What a user may want otherwise. A ``str`` without choices is the name of a font, a tuple one text a line."""
 
     theme: str = setting(
-        "system", tr("Looks"), tr("Colours"), choices={"system": tr("system"), "light": tr("light"), "dark": tr("dark")}
+        "system",
+        tr("Looks"),
+        tr("Colours"),
+        choices=lambda: {"system": tr("system"), "light": tr("light"), "dark": tr("dark")},
     )
     code_font: str = setting("JetBrains Mono", tr("Looks"), tr("Font of code"))
     prose_font: str = setting("Vollkorn", tr("Looks"), tr("Font of prose"))
@@ -40,7 +46,7 @@ class Settings:
         "prose",
         tr("Writing"),
         tr("Wrap long lines in"),
-        choices={"prose": tr("prose"), "all files": tr("all files"), "no file": tr("no file")},
+        choices=lambda: {"prose": tr("prose"), "all files": tr("all files"), "no file": tr("no file")},
     )
     indent: int = setting(4, tr("Writing"), tr("Blanks of an indent, where the file does not tell"), bounds=(1, 16))
     tabs: bool = setting(False, tr("Writing"), tr("Indent with tabs, where the file does not tell"))
@@ -48,14 +54,22 @@ class Settings:
         "prose",
         tr("Writing"),
         tr("Check the spelling of"),
-        choices={"prose": tr("prose"), "prose and comments": tr("prose and comments"), "nothing": tr("nothing")},
+        choices=lambda: {
+            "prose": tr("prose"),
+            "prose and comments": tr("prose and comments"),
+            "nothing": tr("nothing"),
+        },
     )
+    images: str = setting("", tr("Writing"), tr("Text in images is"), choices=languages)
     continuing: bool = setting(False, tr("Drafts"), tr("Go on by itself when you pause at a line's end"))
     drafts: str = setting(
         "while they form",
         tr("Drafts"),
         tr("Show drafts"),
-        choices={"while they form": tr("while they form"), "when they are finished": tr("when they are finished")},
+        choices=lambda: {
+            "while they form": tr("while they form"),
+            "when they are finished": tr("when they are finished"),
+        },
     )
     instructions: tuple[str, ...] = setting((), tr("Drafts"), tr("Your own instructions, one a line"))
     servers: tuple[str, ...] = setting((), tr("Servers"), tr("Address, model if need be, one server a line"))
@@ -124,4 +138,5 @@ def _fits(row, value: Any) -> bool:
     least, most = row.metadata["bounds"]
     if isinstance(value, int) and most:
         return least <= value <= most
-    return not row.metadata["choices"] or value in row.metadata["choices"]
+    choices = row.metadata["choices"]()
+    return not choices or value in choices

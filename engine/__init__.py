@@ -1,10 +1,11 @@
 """Text in, drafts out: the public face of the engine. Importing it loads no torch."""
 
 from palimpsest.engine import environment
-from palimpsest.engine.backend import Backend, apart, examine, needs, open_backend, pictures, probe, sent, serve
+from palimpsest.engine.backend import Backend, apart, examine, needs, open_backend, pictures_of, probe, sent, serve
 from palimpsest.engine.engine import LOADING, Engine
 from palimpsest.engine.errors import CheckpointError, EngineError, PictureError, RequestError, ServerError, sentence
 from palimpsest.engine.hub import Kept, Offer, came, damaged, fetch, forget, kept, offer
+from palimpsest.engine.recognisers import languages
 from palimpsest.engine.request import (
     DETAILS,
     PRECISIONS,
@@ -78,10 +79,11 @@ __all__ = [
     "fetch",
     "forget",
     "kept",
+    "languages",
     "needs",
     "offer",
     "open_backend",
-    "pictures",
+    "pictures_of",
     "probe",
     "reopen",
     "sent",

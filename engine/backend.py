@@ -74,7 +74,7 @@ def needs(folder: Path) -> dict[str, int]:
     return import_module("palimpsest.engine.loading").needs(folder)
 
 
-def pictures(path: Path) -> tuple[Picture, ...]:
+def pictures_of(path: Path) -> tuple[Picture, ...]:
     """The picture of a file as ``Fill.pictures`` has it, or those of a short video. Raises PictureError."""
     return import_module("palimpsest.engine.pictures").shown(path)
 

@@ -9,15 +9,18 @@ from palimpsest.engine.layout import Row, blocks, kind_of, parts
 from palimpsest.engine.pictures import Sheet, sheets
 from palimpsest.engine.programs import language_of
 from palimpsest.engine.reader import Reader
+from palimpsest.engine.recognisers import network
 from palimpsest.engine.setting import code, listed, prose, table
 from palimpsest.engine.textlines import TextLine, with_figures
 from palimpsest.engine.transcript import Part, Transcribing, Transcript
 
 
 class PageReader:
-    """Reads the pages of picture files; the networks are loaded when the first has no text of its own."""
+    """Reads the pages of picture files in a ``language``; the networks are loaded when the first has no text of its
+    own."""
 
-    def __init__(self):
+    def __init__(self, language: str):
+        self.language = language
         self._reader: Reader | None = None
 
     def read(self, path: Path, form: str = "auto") -> Generator[Transcribing | Transcript, None, None]:
@@ -33,7 +36,7 @@ class PageReader:
     def _lines(self, sheet: Sheet) -> Iterator[tuple[int, TextLine | None]]:
         if sheet.pixels is None:
             return ((len(sheet.lines), line) for line in sheet.lines)
-        self._reader = self._reader or Reader()
+        self._reader = self._reader or Reader(network(self.language))
         return self._reader.lines(sheet.pixels)
 
 

@@ -3,16 +3,20 @@
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from statistics import median
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from onnxruntime import InferenceSession
 from rapidocr import RapidOCR
 from rapidocr.ch_ppocr_rec.typings import WordInfo
 from rapidocr.main import RapidOCRError
 
+from palimpsest.engine.errors import PictureError
 from palimpsest.engine.ink import Box, Mask, Pixels, left_over, legible, mask, tight, turned
+from palimpsest.engine.language import tr
 from palimpsest.engine.textlines import TextLine
 
 LEAST = 320  # pixels of the sides of what is searched; smaller pictures get a margin
@@ -28,12 +32,18 @@ EDGE = 3  # pixels left around the ink
 
 
 class Reader:
-    """The networks, loaded when one is made; what they hold is freed with it. Used by one thread at a time."""
+    """The networks, loaded when one is made; what they hold is freed with it. Used by one thread at a time. Text is
+    recognised by the ``network`` in that file, or by the one that comes with the installation. Raises PictureError for
+    a file that cannot."""
 
-    def __init__(self):
+    def __init__(self, network: Path | None = None):
         self._finder = RapidOCR(params=QUIET)
         # Two lines at once in a thread each are read sooner than one after the other by two threads.
-        self._network = RapidOCR(params=QUIET | {"EngineConfig.onnxruntime.intra_op_num_threads": 1})
+        params = QUIET | {"EngineConfig.onnxruntime.intra_op_num_threads": 1}
+        if network:
+            _check(network)
+            params |= {"Rec.model_path": str(network)}
+        self._network = RapidOCR(params=params)
         self._network.return_word_box = True
 
     def lines(self, pixels: Pixels) -> Iterator[tuple[int, TextLine | None]]:
@@ -90,6 +100,16 @@ class Reader:
         else:
             return None
         return TextLine(text, inked.left, box.top, inked.right, box.bottom, tuple(places), tuple(sure))
+
+
+def _check(network: Path) -> None:
+    """Raises PictureError for a file that is no network with the characters it knows: RapidOCR would fetch those."""
+    try:
+        known = InferenceSession(network, providers=["CPUExecutionProvider"]).get_modelmeta().custom_metadata_map
+    except Exception as error:  # ONNX Runtime has a dozen kinds for damaged files
+        raise PictureError(tr("{path} is damaged ({error}).", path=network, error=error)) from error
+    if "character" not in known:
+        raise PictureError(tr("{path} does not say which characters it knows: take another file.", path=network))
 
 
 def _batched(boxes: Sequence[Box], size: int) -> Iterator[Sequence[Box]]:

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from palimpsest.engine.recognisers import OWN
 from palimpsest.engine.textlines import SURE, Marked, joined
 
 FORMS = ("auto", "prose", "code", "table", "markdown")
@@ -87,10 +88,13 @@ class Transcriber:
     def __init__(self):
         self._reader: Any = None
 
-    def read(self, path: Path, form: str = "auto") -> Generator[Transcribing | Transcript, None, None]:
-        """Yield progress, and a transcript for each page. Whoever stops asking cancels. Raises PictureError."""
-        if not self._reader:
-            self._reader = import_module("palimpsest.engine.ocr").PageReader()
+    def read(
+        self, path: Path, form: str = "auto", language: str = OWN
+    ) -> Generator[Transcribing | Transcript, None, None]:
+        """Yield progress, and a transcript for each page, whose writing is in one of the ``languages``. Whoever stops
+        asking cancels. Raises PictureError."""
+        if not self._reader or self._reader.language != language:
+            self._reader = import_module("palimpsest.engine.ocr").PageReader(language)
         yield from self._reader.read(path, form)
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from conftest import answered, shown, until
 from palimpsest.app import instructions, state
 from palimpsest.app.main import main
 from palimpsest.app.settings import Settings
-from palimpsest.engine import Fill, Options, Picture, PictureError, RequestError, open_backend, pictures
+from palimpsest.engine import Fill, Options, Picture, PictureError, RequestError, open_backend, pictures_of
 from palimpsest.engine.remote import RemoteBackend
 from palimpsest.engine.wire import fill_of
 from peers import Peer, delta, stream
@@ -41,16 +41,16 @@ def seen(body: bytes) -> list[Image.Image]:
 
 
 def test_a_picture_is_shown_as_png_no_larger_than_it_can_be_seen(chart):
-    (picture,) = pictures(chart)
+    (picture,) = pictures_of(chart)
     image = Image.open(io.BytesIO(picture.png))
     assert (image.format, image.size, image.getpixel((0, 0))) == ("PNG", (1600, 20), RED)
     chart.write_bytes(b"RIFF")
     with pytest.raises(PictureError, match="no picture of a kind"):
-        pictures(chart)
+        pictures_of(chart)
 
 
 def test_a_server_sees_the_pictures_before_the_text(chart):
-    fill = Fill("# ", "\n", instruction="Describe this picture", pictures=pictures(chart) * 2)
+    fill = Fill("# ", "\n", instruction="Describe this picture", pictures=pictures_of(chart) * 2)
     with Peer(ANSWER) as peer:
         backend = RemoteBackend(peer.url)
         backend.load()
@@ -64,7 +64,7 @@ def test_a_server_sees_the_pictures_before_the_text(chart):
 
 def test_a_model_without_eyes_says_so(backend, chart):
     with pytest.raises(RequestError, match="mini sees no pictures: choose another model"):
-        answered(backend, Fill("", "", pictures=pictures(chart)))
+        answered(backend, Fill("", "", pictures=pictures_of(chart)))
 
 
 def test_pictures_travel_as_they_are():
