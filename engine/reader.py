@@ -107,7 +107,7 @@ def _check(network: Path) -> None:
     try:
         known = InferenceSession(network, providers=["CPUExecutionProvider"]).get_modelmeta().custom_metadata_map
     except Exception as error:  # ONNX Runtime has a dozen kinds for damaged files
-        raise PictureError(tr("{path} is damaged ({error}).", path=network, error=error)) from error
+        raise PictureError(tr("{path} is damaged or incomplete ({error}).", path=network, error=error)) from error
     if "character" not in known:
         raise PictureError(tr("{path} does not say which characters it knows: take another file.", path=network))
 

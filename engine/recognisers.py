@@ -38,8 +38,7 @@ def network(name: str) -> Path | None:
     """The file of one; none for OWN. Raises PictureError where it is not here."""
     if name == OWN:
         return None
+    file = place() / f"{name}.onnx"
     if name not in languages():
-        raise PictureError(
-            tr("There is no {name} to read writing with: put it into {place}.", name=f"{name}.onnx", place=place())
-        )
-    return place() / f"{name}.onnx"
+        raise PictureError(tr("There is no {file} to read writing with: put it there, or choose another.", file=file))
+    return file
