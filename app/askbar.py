@@ -30,7 +30,13 @@ from palimpsest.engine.language import tr, trn
 
 WIDTH = 560  # pixels
 PERCENT = 100
-DETAIL = (tr("quick"), tr("coarse"), tr("medium"), tr("fine"), tr("fine print"))  # as DETAILS are called
+DETAIL = (
+    tr("quick look"),
+    tr("rough look"),
+    tr("usual look"),
+    tr("close look"),
+    tr("fine print"),
+)  # as DETAILS are called
 
 
 class AskBar(Bar):
@@ -56,7 +62,7 @@ class AskBar(Bar):
         self.length.setSpecialValueText(tr("any"))
         self.think = QCheckBox(tr("&Think first"))
         self.detail = QComboBox()
-        self.detail.addItem(tr("all there is to see"), None)
+        self.detail.addItem(tr("look as needed"), None)
         for tokens, name in zip(DETAILS, DETAIL, strict=True):
             self.detail.addItem(name, tokens)
         self.detail.setToolTip(tr("How closely the model looks"))

@@ -22,6 +22,7 @@ def seconds(path: Path) -> Iterator[tuple[int, Image.Image]]:
     """Each second of a video with what it shows then. Raises PictureError."""
     try:
         import av
+        import av.error
     except ImportError as error:
         raise PictureError(
             tr("{path} is a video, and to see those PyAV is needed: pip install av.", path=path)

@@ -1,6 +1,7 @@
 """Writing in other languages is read by networks that the user puts beside the one that comes with the installation."""
 
 from pathlib import Path
+from typing import Any
 
 import printed
 import pytest
@@ -88,7 +89,7 @@ def test_it_is_chosen_in_the_preferences(greek, qtbot):
     qtbot.addWidget(dialog)
     told = []
     dialog.changed.connect(told.append)
-    choice = dialog.rows["Text in images is"]
+    choice: Any = dialog.rows["Text in images is"]
     choice.setCurrentIndex(choice.findText("Greek"))
     choice.activated.emit(choice.currentIndex())
     assert [one.images for one in told] == [greek]
