@@ -30,13 +30,8 @@ from palimpsest.engine.language import tr, trn
 
 WIDTH = 560  # pixels
 PERCENT = 100
-DETAIL = (
-    tr("quick look"),
-    tr("rough look"),
-    tr("usual look"),
-    tr("close look"),
-    tr("fine print"),
-)  # as DETAILS are called
+# As DETAILS are called.
+DETAIL = (tr("quick look"), tr("rough look"), tr("usual look"), tr("close look"), tr("fine print"))
 
 
 class AskBar(Bar):
