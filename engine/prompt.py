@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count, groupby
 
 from tokenizers import Tokenizer
 
@@ -38,6 +39,20 @@ class Prompt:
             write(row, hole)
             row.pin(gap)
         return row
+
+    def partly_open(
+        self, sure: Sequence[float], strength: float, write: Callable[[Row, list[int], int, bool], None]
+    ) -> Row:
+        """The row in which that share of the selected tokens is open, those that the model is least ``sure`` of.
+        ``write`` appends tokens of a hole that are, or are not."""
+        opened = set(sorted(range(len(sure)), key=sure.__getitem__)[: round(strength * len(sure))])
+        places = count()
+
+        def put(row: Row, hole: int) -> None:
+            for free, run in groupby(self.selections[hole], lambda _: next(places) in opened):
+                write(row, list(run), hole, free)
+
+        return self.row(put)
 
     def open_rows(self, fill: Fill, limit: int, elastic: bool) -> list[Row]:
         """The rows of all candidate lengths that canvases of ``limit`` are for, with the holes open."""

@@ -103,10 +103,10 @@ class RemoteBackend:
         near = _near(fill)
         if self._ours:
             yield from self._filled(near)
-        elif fill.options.strength < 1:
-            raise RequestError(tr("This server can only write all of the stretch anew: leave the strength at 1."))
         elif self._canvases and not fill.options.think and not fill.pictures:
             yield from self._canvases.fill(near)
+        elif fill.options.strength < 1:
+            raise RequestError(tr("This server can only write all of the stretch anew: leave the strength at 1."))
         else:
             yield from self._prompted(near)
 

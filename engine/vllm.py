@@ -16,7 +16,7 @@ from random import Random
 from time import perf_counter
 from typing import Any, TypeVar
 
-from palimpsest.engine.canvas import OUTSIDE, Canvas, in_parts
+from palimpsest.engine.canvas import OUTSIDE, Canvas, Row, in_parts
 from palimpsest.engine.connection import Connection
 from palimpsest.engine.errors import RequestError, ServerError
 from palimpsest.engine.language import tr
@@ -99,21 +99,22 @@ class Canvases:
         random = Random(seed)
         asked = yield from self._prompt(fill)
         prefix = asked.prefix + asked.lead
-        canvases = in_parts(asked.open_rows(fill, self._limit, elastic=False), asked.right, self._limit, self._ends[0])
+        if partly := options.strength < 1:
+            rows = [(yield from self._partly_open(prefix, asked, options.strength, random))]
+        else:
+            rows = asked.open_rows(fill, self._limit, elastic=False)
+        canvases = in_parts(rows, asked.right, self._limit, self._ends[0])
         answers: list[Answer] = []
         written: list[tuple[Written, ...]] = []
         stage, stages = 0, 2 * len(canvases)
         for canvas in canvases:
-            if not canvas.free.any():
-                prefix = prefix + canvas.ids[0].tolist()
-                continue
-            keep = options.alternatives if canvas is canvases[-1] else 1
+            keep = options.alternatives if canvas is canvases[-1] and canvas.free.any() else 1
             earlier = answers[0] if answers else None
             batch, left = canvas.repeated(keep), SPARE * keep
             # All to the end at once, where nothing is to be left out.
             for steps in (SCOUT, options.max_steps) if len(batch.ids) > left else (options.max_steps,):
                 stage += 1
-                told = yield from self._denoised(prefix, batch, steps, random)
+                told = yield from self._denoised(prefix, batch, steps, partly, random)
                 told = yield from self._judged(prefix, batch, told, fill, random)
                 order = sorted(range(len(told)), key=lambda row: told[row].score, reverse=True)[:left]
                 batch = replace(batch, ids=batch.ids[order], free=batch.free[order], hole=batch.hole[order])
@@ -121,7 +122,7 @@ class Canvases:
                 written = yield from self._written(fill, answers)
                 yield Draft(written[0], stage, stages)
             prefix = prefix + [index for index in answers[0].canvas if index not in self._ends]
-            if not fill.further and any(index in self._ends for index in answers[0].ids):
+            if not (fill.further or partly) and any(index in self._ends for index in answers[0].ids):
                 break
         scores = [answer.score for answer in answers]
         alternatives = differing([Alternative(holes, score) for holes, score in zip(written, scores, strict=True)])
@@ -153,14 +154,31 @@ class Canvases:
         count = len(fill.selections)
         return Prompt(prefix, lead, left, rest[:count], rest[count:], after[: self._limit])
 
-    def _denoised(self, prefix: list[int], batch: Canvas, steps: int | None, random: Random) -> Waited[list[Answer]]:
-        """Each canvas of the batch after so many steps, from noise on."""
+    def _partly_open(self, prefix: list[int], asked: Prompt, strength: float, random: Random) -> Waited[Row]:
+        """The row of what is selected with that share of its tokens open: those first in whose place the model is
+        surest of another, then those it is least sure of."""
+        whole = asked.row(lambda row, hole: row.append(asked.selections[hole], hole, free=True))
+        sure: list[float] = []
+        for canvas in in_parts([whole], asked.right, self._limit, self._ends[0]):
+            ids, free = canvas.ids[0].tolist(), canvas.free[0].tolist()
+            pinned = tuple(place for place, open_ in enumerate(free) if not open_)
+            [read] = yield from self._read([Seeded(tuple(prefix), tuple(ids), pinned, 1, random.getrandbits(31))])
+            for index, open_, new, own in zip(ids, free, read.ids, read.own, strict=True):
+                sure += [math.exp(own) * (1 if new == index else -1)] if open_ else []
+            prefix = prefix + ids
+        return asked.partly_open(sure, strength, Row.append)
+
+    def _denoised(
+        self, prefix: list[int], batch: Canvas, steps: int | None, partly: bool, random: Random
+    ) -> Waited[list[Answer]]:
+        """Each canvas of the batch after so many steps, from noise on; an end among changes to a part is none."""
         rows = list(zip(batch.ids.tolist(), batch.free.tolist(), batch.hole.tolist(), strict=True))
         reads = yield from self._read([self._seeded(prefix, ids, free, steps, random) for ids, free, _ in rows])
         answers = []
         for (ids, free, holes), read in zip(rows, reads, strict=True):
             canvas = [new if open_ else index for index, open_, new in zip(ids, free, read.ids, strict=True)]
             inside = [place for place, hole in enumerate(holes) if hole != OUTSIDE]
+            inside = [place for place in inside if not (partly and canvas[place] in self._ends)]
             sure = [math.exp(read.own[place]) for place in inside]
             written, of = ([values[place] for place in inside] for values in (canvas, holes))
             answers.append(Answer(0.0, written, sure, of, canvas))

@@ -151,7 +151,6 @@ class Writing:
 
     def _partly_open(self, prefix: list[int], row: Row) -> Generator[Reading, None, Row]:
         """The row with the options' share of its free tokens left free, those the model is least sure of."""
-        selections = self._asked.selections
         sure: list[float] = []
         for canvas in self._canvases([row]):
             view = yield from self._shelf.read(prefix)
@@ -159,18 +158,13 @@ class Writing:
             probabilities = self._model.decode(view, canvas.ids, canvas.free, guess).softmax(-1)
             sure += probabilities.gather(1, canvas.ids[canvas.free][:, None]).squeeze(1).tolist()
             prefix = prefix + canvas.ids[0].tolist()
-        count = round(self._fill.options.strength * len(sure))
-        opened = set(sorted(range(len(sure)), key=sure.__getitem__)[:count])
-        places = itertools.count()
 
-        def write(row: Row, hole: int) -> None:
-            for free, run in itertools.groupby(selections[hole], lambda _: next(places) in opened):
-                ids = list(run)
-                row.append(self._spaced(ids) if free and self._revises else ids, hole, free)
-                if free and self._model.delete is not None and not self._revises:
-                    row.open(1 + len(ids) // 2, hole)  # room to say it in more words
+        def write(row: Row, ids: list[int], hole: int, free: bool) -> None:
+            row.append(self._spaced(ids) if free and self._revises else ids, hole, free)
+            if free and self._model.delete is not None and not self._revises:
+                row.open(1 + len(ids) // 2, hole)  # room to say it in more words
 
-        return self._asked.row(write)
+        return self._asked.partly_open(sure, self._fill.options.strength, write)
 
     def _canvases(self, rows: list[Row]) -> list[Canvas]:
         canvases = in_parts(rows, self._asked.right, self._model.canvas_limit, self._model.ends[0])

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from rapidfuzz.distance import Levenshtein
 
 from conftest import answered
 from palimpsest.engine import Draft, Fill, Hole, Options, RequestError, ServerError, open_backend, probe
+from palimpsest.engine.connection import Connection
 from peers import Peer, stream, whole
 
 DOUBLE = Path(__file__).with_name("vllm_double.py")
@@ -177,6 +179,51 @@ def test_alternatives_differ(remote):
     texts = [answer.text for answer in done.alternatives]
     assert len(texts) == len(set(texts)) > 1
     assert [answer.score for answer in done.alternatives] == sorted((a.score for a in done.alternatives), reverse=True)
+
+
+SENTENCE = "The old king sat on his throne, and teh young queen stood beside him. "
+
+
+def distance(fill, done):
+    return Levenshtein.distance(fill.selected, done.text)
+
+
+@pytest.mark.parametrize("strength", [0, 0.02])
+@pytest.mark.parametrize("times", [1, 30])
+def test_nothing_changes_where_hardly_anything_may(remote, strength, times):
+    fill = Fill("It was so. ", "\n", SENTENCE * times, options=Options(seed=2, strength=strength / times, max_steps=3))
+    _, done = answered(remote, fill)
+    assert distance(fill, done) <= 12 * (strength > 0)
+    assert len(done.alternatives) == 1
+
+
+def test_the_more_may_change_the_more_does(remote):
+    changed = []
+    for strength in (0.1, 0.4, 1):
+        options = [Options(seed=seed, strength=strength, max_steps=4) for seed in range(3)]
+        fills = [Fill("It was so. ", "\n", SENTENCE, options=one) for one in options]
+        changed.append(sum(distance(fill, answered(remote, fill)[1]) for fill in fills))
+    assert 0 < changed[0] < changed[1] < changed[2]
+
+
+def test_what_the_model_would_write_otherwise_changes_first(remote, monkeypatch):
+    reads = []
+
+    def listened(self, path, payloads, ask=Connection.ask):
+        told = yield from ask(self, path, payloads)
+        reads.extend(zip(payloads, told, strict=True) if path == "completions" else [])
+        return told
+
+    monkeypatch.setattr(Connection, "ask", listened)
+    answered(remote, Fill("It was so. ", "\n", SENTENCE * 2, options=Options(seed=2, strength=0.2, max_steps=3)))
+    (first, told), (second, _), *_ = reads
+    canvas, pinned = (first["vllm_xargs"][name] for name in ("diffusion_seed_canvas", "diffusion_pinned"))
+    selected = set(range(len(canvas))) - set(pinned)
+    read = told["choices"][0]["token_ids"]
+    otherwise = {place for place in selected if read[place] != canvas[place]}
+    opened = selected - set(second["vllm_xargs"]["diffusion_pinned"])
+    assert len(opened) == round(0.2 * len(selected))
+    assert opened <= otherwise or otherwise <= opened
 
 
 def test_unwanted_words_are_left_to_the_last(remote):
