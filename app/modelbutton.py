@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
 from palimpsest.app.actions import Choices
 from palimpsest.app.icons import icon
-from palimpsest.engine import Done, Ready
+from palimpsest.engine import Done, Ready, in_words
 from palimpsest.engine.language import tr
 
 GIGABYTE, MEGABYTE = 1 << 30, 1 << 20
@@ -72,8 +72,8 @@ class ModelButton(QToolButton):
                     device=self._ready.device,
                 )
             )
-        if self._ready and self._ready.way:
-            told.append(f"{self._ready.device} {self._ready.way}")
+        if self._ready and self._ready.ways:
+            told.append(f"{self._ready.device} {in_words(self._ready.ways)}")
         told.append(tr("Palimpsest takes {memory:.1f} GB of the machine's memory", memory=memory))
         told.append(tr("A fill runs") if self.busy else tr("Nothing runs or waits"))
         if self._last:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -20,7 +20,7 @@ from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.page import Page
 from palimpsest.app.settings import Settings
 from palimpsest.app.tasks import started
-from palimpsest.engine import Backend, EngineError, Event, Failed, Fill, Ready, open_backend, probe
+from palimpsest.engine import Backend, EngineError, Event, Failed, Fill, Ready, in_words, open_backend, probe
 from palimpsest.engine.language import tr
 
 log = logging.getLogger(__name__)
@@ -138,7 +138,7 @@ class Servers(QObject):
         ways = self._ways
         for line in self.settings.servers:
             mark, address = " ✓" if server == Server.of(line) else "", Server.of(line).address
-            way = f"  ({ways[address]})" if address in ways else ""
+            way = f"  ({in_words(ways[address])})" if address in ways else ""
             yield f"{line}{mark}{way}", partial(self.choose, line)
         yield tr("Models…"), self.show_models
         yield tr("Engine…"), self.show_engine
@@ -179,7 +179,7 @@ class Servers(QObject):
         self.told.emit(tr("Asking {host}…", host=server.host))
         try:
             found = await asyncio.to_thread(lambda: probe(**server.asked))
-            self._remember_way(server, found.way)
+            self._remember(server, found.ways)
             self.told.emit(found.told)
         except EngineError as error:
             self.told.emit(str(error))
@@ -229,15 +229,16 @@ class Servers(QObject):
         server = chosen()
         if not (server and isinstance(event, Ready) and event.device.lower() == server.host.lower()):
             return
-        if not self._ways.get(server.address, "").startswith(event.way):  # else a try has found out more
-            self._remember_way(server, event.way)
+        if self._ways.get(server.address, [])[:1] != [*event.ways]:  # else a try has found out more
+            self._remember(server, event.ways)
 
     @property
-    def _ways(self) -> dict[str, str]:
-        return _remembered().get("ways", {})
+    def _ways(self) -> dict[str, list[str]]:
+        ways = _remembered().get("ways", {})
+        return {address: known for address, known in ways.items() if isinstance(known, list)}
 
-    def _remember_way(self, server: Server, way: str) -> None:
-        state.write("servers", _remembered() | {"ways": self._ways | {server.address: way}})
+    def _remember(self, server: Server, ways: Sequence[str]) -> None:
+        state.write("servers", _remembered() | {"ways": self._ways | {server.address: [*ways]}})
 
     def _use_checkpoint(self, name: str) -> None:
         state.write("servers", _remembered() | {"chosen": "", "checkpoint": name})

@@ -27,6 +27,7 @@ from palimpsest.engine.request import (
     Unloaded,
     Waiting,
     Written,
+    in_words,
     reopen,
     unsure,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "examine",
     "fetch",
     "forget",
+    "in_words",
     "kept",
     "languages",
     "needs",

@@ -14,10 +14,10 @@ Tell = Callable[[Loading | None], None]
 
 @dataclass(frozen=True)
 class Probed:
-    """What a server was found to do: ``way`` is how it fills and what else it can, ``told`` that and how fast, in a
-    sentence."""
+    """What a server was found to do: ``ways`` is how it fills and what else it can, of WAYS, ``told`` that and how fast,
+    in a sentence."""
 
-    way: str
+    ways: tuple[str, ...]
     told: str
 
 

@@ -40,6 +40,7 @@ from palimpsest.engine.request import (
     Thought,
     Waiting,
     Written,
+    in_words,
 )
 from palimpsest.engine.wire import event_of
 
@@ -83,11 +84,8 @@ class RemoteBackend:
 
             canvases = Canvases(self._connection, self._model)
             self._canvases = canvases if canvases.found() else None
-        if self._ours:
-            way = tr("fills as this machine does")
-        else:
-            way = tr("fills on its canvas") if self._canvases else tr("writes by prompt")
-        return Ready(self._model, self._host, 0, way)
+        way = "ours" if self._ours else "canvas" if self._canvases else "prompt"
+        return Ready(self._model, self._host, 0, (way,))
 
     def close(self) -> None:
         """Close the connection."""
@@ -225,7 +223,7 @@ def probe(**arguments) -> Probed:
         ended = perf_counter()
         thinks = _tells(backend, Fill("one, two, ", "\n", options=Options(length=64, think=True)), Thought)
         sees = _tells(backend, Fill("", "", instruction="Name its colour.", pictures=(Picture(_dot()),)), Draft)
-    way = ", ".join([ready.way, *[tr("takes images")] * sees, *[tr("thinks")] * thinks])
+    ways = (*ready.ways, *["pictures"] * sees, *["thoughts"] * thinks)
     times = tr(
         "answers in {listed:.2f} s, first words in {first:.2f} s",
         listed=listed - began,
@@ -234,12 +232,12 @@ def probe(**arguments) -> Probed:
     told = tr(
         "{device} {way} with {model}: {times}, a small fill in {ended:.2f} s.",
         device=ready.device,
-        way=way,
+        way=in_words(ways),
         model=ready.model,
         times=times,
         ended=ended - listed,
     )
-    return Probed(way, told)
+    return Probed(ways, told)
 
 
 def _tells(backend: RemoteBackend, fill: Fill, kind: type[Draft] | type[Thought]) -> bool:

@@ -1,5 +1,6 @@
 """What is asked of the engine and what comes back: frozen values, no Qt, no torch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from palimpsest.engine.errors import RequestError
@@ -7,6 +8,13 @@ from palimpsest.engine.language import tr
 
 PRECISIONS = ("bf16", "fp8", "int4")  # how weights are kept, the most exact way first
 DETAILS = (70, 140, 280, 560, 1120)  # soft tokens that a picture may get (model card of Gemma 4)
+WAYS = {  # what a server does, as the user reads it
+    "ours": tr("fills as this machine does"),
+    "canvas": tr("fills on its canvas"),
+    "prompt": tr("writes by prompt"),
+    "pictures": tr("takes images"),
+    "thoughts": tr("thinks"),
+}
 LONGEST_SELECTION = 16_000  # characters in all holes of a fill: more than any model here can write at a time
 
 
@@ -189,12 +197,12 @@ class _Holes:
 
 @dataclass(frozen=True)
 class Ready:
-    """The backend is loaded; its weights take so many bytes on the device. ``way`` is how a server fills."""
+    """The backend is loaded; its weights take so many bytes on the device. ``ways`` is how a server fills, of WAYS."""
 
     model: str
     device: str
     memory: int
-    way: str = ""
+    ways: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -284,6 +292,11 @@ class Stopped:
 Progress = Waiting | Reading | Thought | Draft  # what a fill tells while it runs
 Told = Progress | Done | Failed | Stopped  # of a fill
 Event = Loading | Ready | Unloaded | Told | Denoised
+
+
+def in_words(ways: Sequence[str]) -> str:
+    """What a server does, as the user reads it."""
+    return ", ".join(WAYS.get(way, way) for way in ways)
 
 
 def reopen(fill: Fill, holes: tuple[Written, ...], stretches: tuple[tuple[tuple[int, int], ...], ...]) -> Fill:
