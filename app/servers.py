@@ -143,6 +143,7 @@ class Servers(QObject):
         yield tr("Models…"), self.show_models
         yield tr("Engine…"), self.show_engine
         yield tr("Servers…"), partial(self.preferences_wanted.emit, tr("Servers"))
+        yield tr("How to start a server…"), self.show_help
         if server:
             yield tr("Try {host}", host=server.host), partial(self.test, server)
             yield tr("Key of {host}…", host=server.host), partial(self.ask_key, server)
@@ -169,6 +170,12 @@ class Servers(QObject):
         dialog = EngineDialog(self._window, self.settings.offline)
         dialog.changed.connect(self._bridge.reopen)
         dialog.show()
+
+    def show_help(self) -> None:
+        """Tell how a server is started."""
+        from palimpsest.app.serverhelp import ServerHelp
+
+        ServerHelp(self._window).show()
 
     @started
     async def test(self, server: Server) -> None:

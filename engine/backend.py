@@ -14,8 +14,8 @@ Tell = Callable[[Loading | None], None]
 
 @dataclass(frozen=True)
 class Probed:
-    """What a server was found to do: ``ways`` is how it fills and what else it can, of WAYS, ``told`` that and how fast,
-    in a sentence."""
+    """What a server was found to do: ``ways`` is how it fills and what else it can, of WAYS, ``told`` that and how
+    fast, in a sentence."""
 
     ways: tuple[str, ...]
     told: str

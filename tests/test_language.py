@@ -58,6 +58,7 @@ async def story(window):
     window.show_preferences()
     window.servers.show_models()
     window.servers.show_engine()
+    window.servers.show_help()
     window.fills.show_history()
     window.tree.open(folder)
     window.find_in_files()

@@ -6,13 +6,15 @@ import os
 import keyring
 import pytest
 from keyring.backend import KeyringBackend
-from PySide6.QtGui import QTextCursor
-from PySide6.QtWidgets import QInputDialog, QMenu, QMessageBox
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication, QTextCursor
+from PySide6.QtWidgets import QDialog, QInputDialog, QLabel, QMenu, QMessageBox, QPushButton
 
 from conftest import shown, until
 from palimpsest.app import servers, settings, state
 from palimpsest.app.main import main
 from palimpsest.app.preferences import Preferences
+from palimpsest.app.serverhelp import COMMANDS, ServerHelp
 from palimpsest.app.servers import Server
 from palimpsest.app.settings import Settings
 from palimpsest.engine import Options, ServerError, open_backend
@@ -338,6 +340,25 @@ def test_the_menu_leads_to_the_preferences(window):
     visible = [label for label, field in shown.rows.items() if not field.isHidden()]
     assert any(label.startswith("Address") for label in visible)
     shown.close()
+
+
+def test_how_a_server_is_started_is_there_to_be_copied(window, qtbot):
+    choose(window, "How to start a server…")
+    shown = window.findChild(ServerHelp)
+    assert isinstance(shown, QDialog)
+    assert [label.text() for label in shown.findChildren(QLabel)][1:] == list(COMMANDS)
+    for copy, command in zip(shown.findChildren(QPushButton), COMMANDS.values(), strict=False):
+        qtbot.mouseClick(copy, Qt.MouseButton.LeftButton)
+        assert QGuiApplication.clipboard().text() == command
+    shown.close()
+
+
+def test_the_command_of_our_own_server_is_one(monkeypatch):
+    (command,) = [one for one in COMMANDS.values() if "palimpsest" in one]
+    given = []
+    monkeypatch.setattr("palimpsest.app.main.share", lambda told: given.append(told) or 0)
+    assert main(command.partition("palimpsest ")[2].split()) == 0
+    assert [(told.host, told.model) for told in given] == [("0.0.0.0", "google/diffusiongemma-26B-A4B-it")]
 
 
 @pytest.mark.parametrize(
