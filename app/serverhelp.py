@@ -32,7 +32,7 @@ COMMANDS = {  # as their documentation has them; by what they are for
         address="http://workstation:30000",
     ): "python -m sglang.launch_server --model-path google/gemma-4-26B-A4B-it --host 0.0.0.0",
 }
-WIDTH = 640  # pixels
+WIDTH = 780  # pixels
 
 
 class ServerHelp(QDialog):
@@ -61,4 +61,4 @@ class ServerHelp(QDialog):
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.close)
         rows.addWidget(buttons)
-        self.resize(WIDTH, self.sizeHint().height())
+        self.resize(WIDTH, self.heightForWidth(WIDTH))
