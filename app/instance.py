@@ -10,8 +10,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from platformdirs import user_state_path
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QEvent, QObject, Signal
+from PySide6.QtGui import QFileOpenEvent
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
+from PySide6.QtWidgets import QApplication
 
 from palimpsest.app.resume import Place
 
@@ -37,6 +39,18 @@ def hand_over(places: list[Place], wait: bool) -> bool:
     if wait and socket.state() == QLocalSocket.LocalSocketState.ConnectedState:
         socket.waitForDisconnected(-1)
     return True
+
+
+class Application(QApplication):
+    """The application, which a Mac tells of a file to be opened: it starts no second one."""
+
+    file_wanted = Signal(str)
+
+    def event(self, event: QEvent) -> bool:
+        if isinstance(event, QFileOpenEvent) and event.file():
+            self.file_wanted.emit(event.file())
+            return True
+        return super().event(event)
 
 
 class Instance(QObject):

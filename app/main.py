@@ -116,19 +116,18 @@ def edit(args: argparse.Namespace) -> int:
     gc.disable()  # importing leaves no garbage behind, and later it has its own collector
 
     from PySide6.QtCore import QLibraryInfo, QTranslator
-    from PySide6.QtWidgets import QApplication
     from qasync import QEventLoop
 
     from palimpsest.app import servers
     from palimpsest.app.bridge import EngineBridge
     from palimpsest.app.garbage import Collector
     from palimpsest.app.icons import application_icon
-    from palimpsest.app.instance import Instance, hand_over
+    from palimpsest.app.instance import Application, Instance, hand_over
     from palimpsest.app.style import Style
     from palimpsest.app.theme import load_fonts
     from palimpsest.app.window import Window
 
-    app = QApplication([])
+    app = Application([])
     app.setApplicationName("palimpsest")
     app.setApplicationDisplayName("Palimpsest")
     app.setDesktopFileName("palimpsest")
@@ -159,6 +158,7 @@ def edit(args: argparse.Namespace) -> int:
         desk = resume.load()
         window.arrange(desk)
         instance = Instance(window.pages)
+        app.file_wanted.connect(lambda name: window.pages.open_for([Place(name)], None))
         loop.call_soon(window.pages.begin, desk, places, typed)
         window.painting.connect(lambda: loop.call_soon(painted.set))
         window.show()

@@ -31,6 +31,7 @@ from transformers import DiffusionGemmaForBlockDiffusion
 
 from palimpsest.app import tasks
 from palimpsest.app.bridge import EngineBridge
+from palimpsest.app.instance import Application
 from palimpsest.app.pages import Pages
 from palimpsest.app.window import Window
 from palimpsest.engine import Done, Options, open_backend
@@ -73,6 +74,12 @@ def nothing_logs_an_error(request, caplog):
     yield
     errors = [record for record in caplog.get_records("call") if record.levelno >= logging.ERROR]
     assert not errors or request.node.get_closest_marker("logs_errors")
+
+
+@pytest.fixture(scope="session")
+def qapp_cls():
+    """The application that pytest-qt makes."""
+    return Application
 
 
 @pytest.fixture(scope="session")

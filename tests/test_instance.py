@@ -5,6 +5,8 @@ import subprocess
 import sys
 
 import pytest
+from PySide6.QtCore import QCoreApplication, QUrl
+from PySide6.QtGui import QFileOpenEvent
 
 from conftest import until
 from palimpsest.app import main, resume
@@ -113,3 +115,12 @@ def test_a_damaged_memory_is_no_reason_not_to_start(tmp_path, monkeypatch, caplo
         path.write_text(text)
         assert resume.load() == Desk()
     assert caplog.text.count("cannot be told") == 3
+
+
+def test_a_mac_tells_the_application_of_a_file(qapp, tmp_path):
+    told = []
+    qapp.file_wanted.connect(told.append)
+    for url in (QUrl.fromLocalFile(str(tmp_path / "file.txt")), QUrl("https://example.org/")):
+        QCoreApplication.sendEvent(qapp, QFileOpenEvent(url))
+    assert told == [str(tmp_path / "file.txt")]
+    qapp.file_wanted.disconnect(told.append)
