@@ -1,8 +1,8 @@
 """The installer for Windows, built on Linux: Windows' wheels beside Python's embeddable distribution, packed by NSIS.
 
-Needs makensis and binutils. Python comes in a package of PyPI, pinned by its hash, since a build needs no other host then; a
-release takes python.org's own file. ``tried`` installs silently under Wine, asks for the version and uninstalls: NumPy,
-torch and Qt do not load there, so **no window of it has been seen**.
+Needs makensis and binutils. Python comes in a package of PyPI, pinned by its hash, since a build needs no other host
+then; a release takes python.org's own file. ``tried`` installs silently under Wine, asks for the version and
+uninstalls: NumPy, torch and Qt do not load there, so **no window of it has been seen**.
 """
 
 import hashlib
