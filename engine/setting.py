@@ -1,5 +1,7 @@
 """Sets the parts of a page as text: paragraphs, code with its indentation, tables in Markdown."""
 
+import cmath
+import math
 import re
 from collections.abc import Iterable
 from itertools import pairwise
@@ -16,6 +18,7 @@ BULLET = re.compile(r"[-–—•·*▪◦] |\(?\d{1,3}[.)] |\(?[a-z][.)] ")
 FULL = 0.85  # of the width, at least: a line that is shorter ends its paragraph if a word more would have fitted
 THREE_QUOTES = re.compile(r'" ?" ?"')  # read with spaces between
 MOST_BLANK = 10  # lines
+FIRST = re.compile(r"\S{1,3}")  # what tells where a line begins: farther on, a character may have been overlooked
 
 # What networks for text make of the signs of programs, and of what fonts for programs draw joined.
 SIGNS = {
@@ -73,7 +76,9 @@ def code(part: list[Row]) -> Marked:
     """Lines with their indentation, and blank lines where there are gaps."""
     even = cell_width(part)
     wide = even or _usual_width(part)
-    step, left = pitch(part), min(row[0].left for row in part)
+    starts = [_start(row[0], wide) if even else row[0].left for row in part]
+    step, left = pitch(part), min(starts)
+    left += _stray([(start - left) / wide for start in starts]) * wide if even else 0
     lines, before = [], None
     for row in part:
         if before:
@@ -84,6 +89,19 @@ def code(part: list[Row]) -> Marked:
     return joined(lines, "\n")
 
 
+def _start(line: TextLine, wide: float) -> float:
+    """Where a line of characters of one width begins, by its ink, which may be a speck, and by its first characters."""
+    found = FIRST.search(line.text)
+    assert found  # no line is blank
+    begins = mean(line.places[at] - at * wide for at in range(*found.span())) - wide / 2
+    return (begins + max(line.left, begins - wide / 2)) / 2
+
+
+def _stray(columns: list[float]) -> float:
+    """By how much numbers that should be whole mostly are not, from -0.5 to 0.5 (their circular mean)."""
+    return cmath.phase(sum(cmath.rect(1, math.tau * column) for column in columns)) / math.tau
+
+
 def _usual_width(part: list[Row]) -> float:
     lines = [line for row in part for line in row]
     return max(1.0, sum(line.width for line in lines) / sum(len(line.text) for line in lines))
@@ -92,7 +110,7 @@ def _usual_width(part: list[Row]) -> float:
 def _code_line(row: Row, left: float, wide: float, even: bool) -> Marked:
     text = Marked()
     for line in row:
-        column = round((line.left - left) / wide)
+        column = round(((_start(line, wide) if even else line.left) - left) / wide)
         gap = column - len(text.text)
         text += certain(" " * max(gap, 1 if text.text else 0)) + _signs(_spaced(line, wide) if even else line)
     return text
