@@ -28,11 +28,10 @@ UNWANTED = (
     "torch/test",
     "torch/share",
     "torch/bin/protoc.exe",
-    "PySide6/qml",
-    "PySide6/include",
+    *(f"PySide6/{one}" for one in ("doc", "glue", "include", "lib", "metatypes", "qml", "scripts", "typesystems")),
     "PySide6/*.exe",
-    "PySide6/plugins/qmltooling",
-    "PySide6/plugins/sqldrivers",
+    "PySide6/*.pyi",
+    *(f"PySide6/plugins/{one}" for one in ("designer", "qmltooling", "sqldrivers", "vectorimageformats")),
     "PySide6/opengl32sw.dll",
     "cv2/opencv_videoio_ffmpeg*.dll",
     "hf_xet",
@@ -125,7 +124,9 @@ def tried(made: Path, build: Path, version: str) -> None:
 
     def wine(*command: object) -> str:
         words = ["wine", *map(str, command)]
-        return subprocess.run(words, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=600).stdout
+        return subprocess.run(
+            words, env=environment, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=600
+        ).stdout
 
     wine("wineboot", "--init")
     wine(made, "/S")
