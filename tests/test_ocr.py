@@ -16,7 +16,8 @@ from PySide6.QtGui import QFont, QPdfWriter, QTextDocument
 
 from palimpsest.app import main
 from palimpsest.engine import Part, Transcriber, Transcript
-from palimpsest.engine.textlines import Marked
+from palimpsest.engine.layout import rows
+from palimpsest.engine.textlines import Marked, TextLine
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,29 @@ def test_noise(read):
     rng = random.Random(2)
     page = printed.noisy(printed.prose(rng, 16), rng)
     assert share(page, read(page)) <= 0.02
+
+
+@pytest.mark.parametrize(("seed", "size"), [(2, 14), (4, 14), (6, 20), (6, 24)])
+def test_grain_shifts_no_line_of_code(seed, size, read):
+    rng = random.Random(seed)
+    page = printed.noisy(printed.code(rng, size), rng)
+    same, lines = indented(page, read(page))
+    assert same >= 0.98 * lines
+
+
+def test_a_low_comma_stands_beside_what_is_as_high_as_the_line():
+    def line(text, left, top, bottom):
+        return TextLine(text, left, top, left + 10, bottom, (left + 5.0,), (1.0,))
+
+    lines = [line('"', 768, 182, 198), line("a", 89, 176, 214), line(",", 812, 198, 208), line("b", 89, 220, 250)]
+    assert [[one.text for one in row] for row in rows(lines)] == [["a", '"', ","], ["b"]]
+
+
+def test_quotation_marks_that_stand_alone_are_found_in_small_type(read):
+    page = a_page(
+        (30, 20, "def add(a, b):"), (30, 36, '    """Both.'), (30, 52, '    """'), (30, 68, "    pass"), size=12
+    )
+    assert read(page) == 'def add(a, b):\n    """Both.\n    """\n    pass'
 
 
 def test_skew(read):
