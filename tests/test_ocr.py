@@ -16,6 +16,7 @@ from PySide6.QtGui import QFont, QPdfWriter, QTextDocument
 
 from palimpsest.app import main
 from palimpsest.engine import Part, Transcriber, Transcript
+from palimpsest.engine.ink import left_over
 from palimpsest.engine.layout import rows
 from palimpsest.engine.textlines import Marked, TextLine
 
@@ -116,11 +117,12 @@ def test_a_low_comma_stands_beside_what_is_as_high_as_the_line():
     assert [[one.text for one in row] for row in rows(lines)] == [["a", '"', ","], ["b"]]
 
 
-def test_quotation_marks_that_stand_alone_are_found_in_small_type(read):
-    page = a_page(
-        (30, 20, "def add(a, b):"), (30, 36, '    """Both.'), (30, 52, '    """'), (30, 68, "    pass"), size=12
-    )
-    assert read(page) == 'def add(a, b):\n    """Both.\n    """\n    pass'
+@pytest.mark.parametrize(("height", "found"), [(3, 1), (2, 0)])
+def test_quotation_marks_are_found_in_small_type_and_dust_is_not(height, found):
+    ink = np.zeros((40, 60), np.uint8)
+    for left in (10, 12, 17, 19, 24, 26):
+        ink[10 : 10 + height, left] = 1
+    assert len(left_over(ink, [], 16.5)) == found
 
 
 def test_skew(read):
