@@ -124,9 +124,8 @@ def tried(made: Path, build: Path, version: str) -> None:
 
     def wine(*command: object) -> str:
         words = ["wine", *map(str, command)]
-        return subprocess.run(
-            words, env=environment, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, timeout=600
-        ).stdout
+        # Pipes, since Python does not begin there with a file for its standard error.
+        return subprocess.run(words, env=environment, check=True, capture_output=True, text=True, timeout=600).stdout
 
     wine("wineboot", "--init")
     wine(made, "/S")
