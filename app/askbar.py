@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from PySide6.QtCore import QAbstractItemModel, QPoint, QRect, QStringListModel, Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage, QKeyEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -103,8 +102,7 @@ class AskBar(Bar):
         self._offered.setStringList(list(offered))
         inside = self._around.rect()
         near = near.translated(self._around.mapFromGlobal(QPoint()))
-        size = self.sizeHint()
-        self.resize(min(max(WIDTH, size.width()), inside.width()), size.height())
+        self._fit()
         below = near.bottom() + self.height() < inside.bottom()
         top = near.bottom() if below else max(0, near.top() - self.height())
         self.move(max(0, min(near.left(), inside.width() - self.width())), top)
@@ -117,11 +115,20 @@ class AskBar(Bar):
         """Have the model see these, and no others."""
         self.pictures = list(shown)
         self.detail.setVisible(bool(shown))
-        names = ", ".join(one.name if isinstance(one, Path) else tr("an image") for one in shown)
-        self.pin.setText(trn("{number} image", "{number} images", len(shown)) if shown else "")
-        told = tr("The model sees {names}; leave that out", names=names) if shown else tr("Show the model an image")
+        names = dict.fromkeys(_name(one) or str(number) for number, one in enumerate(shown))  # a video's is one
+        told = ", ".join(tr("an image") if name.isdecimal() else name for name in names)
+        self.pin.setText(trn("{number} image", "{number} images", len(names)) if shown else "")
+        told = tr("The model sees {names}; leave that out", names=told) if shown else tr("Show the model an image")
         self.pin.setToolTip(told)
         self.pin.setAccessibleName(told)
+        if self.isVisible():
+            self._fit()
+
+    def _fit(self) -> None:
+        """Be as wide as need be, inside the window."""
+        size, room = self.sizeHint(), self._around.width()
+        self.resize(min(max(WIDTH, size.width()), room), size.height())
+        self.move(max(0, min(self.x(), room - self.width())), self.y())
 
     def _ask_pictures(self) -> None:
         """Take the pictures away, or let the user choose some where there are none."""
@@ -149,6 +156,11 @@ class AskBar(Bar):
         if instruction := self.field.text().strip():
             self.shut()
             self.asked.emit(instruction, self.options())
+
+
+def _name(shown: Shown) -> str:
+    """Of the file; none of what was pasted."""
+    return "" if isinstance(shown, QImage) else shown.name
 
 
 class _Field(QLineEdit):

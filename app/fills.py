@@ -1,7 +1,6 @@
 """The fills of a window: asked for, steered and ended by its commands, for the page in front."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from PySide6.QtCore import QObject, QRect, Signal
 from PySide6.QtGui import QTextCursor
@@ -236,33 +235,47 @@ class Fills(QObject):
         if self._bar.pictures:
             self._show_and_ask(instruction, options, self._bar.pictures)
         else:
-            self._ask(instruction, options, ())
+            self._ask(instruction, options)
 
-    def _ask(self, instruction: str, options: Options, pictures: tuple[Picture, ...]) -> None:
+    def _ask(
+        self,
+        instruction: str,
+        options: Options,
+        pictures: tuple[Picture, ...] = (),
+        holes: list[Span] | None = None,
+    ) -> None:
         if self._following_up and self.session and self.drafted:
             self.session.follow_up(instruction, options, pictures)
         else:
-            self._start(instruction, options, pictures)
+            self._start(instruction, options, pictures, holes)
 
     @started
     async def _show_and_ask(self, instruction: str, options: Options, pictures: Sequence[Shown]) -> None:
-        page = self._front()
+        page, session = self._front(), self.session
+        holes = self._holes(page.editor)
+        self._status.showMessage(tr("Looking at the images…"))  # a video takes a while
         try:
-            if refused := self._servers.refusal(*(one.name for one in pictures if isinstance(one, Path))):
-                raise PictureError(refused)
             shown = await seen(pictures)
         except PictureError as error:
             if isValid(page):
                 page.banner.tell(str(error), {tr("Dismiss"): page.banner.hide})
             return
-        if isValid(page) and page is self._front():
-            self._ask(instruction, options, shown)
+        finally:
+            self._status.clearMessage()
+        if isValid(page) and page is self._front() and session is self.session:
+            self._ask(instruction, options, shown, holes)
 
-    def _start(self, instruction: str, options: Options, pictures: tuple[Picture, ...] = ()) -> None:
+    def _start(
+        self,
+        instruction: str,
+        options: Options,
+        pictures: tuple[Picture, ...] = (),
+        holes: list[Span] | None = None,
+    ) -> None:
         page = self._front()
         if page.session:
             page.session.finish(Verdict.DROP)
-        session = self._open(page, self._holes(page.editor))
+        session = self._open(page, holes or self._holes(page.editor))
         watched = self.settings.drafts == "while they form"
         session.start(self._servers.asked_by(page), instruction, options, watched, pictures)
         self.changed.emit()

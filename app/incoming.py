@@ -28,6 +28,7 @@ def pictures(source: QMimeData, kinds: Sequence[str] = PICTURES) -> list[Path | 
 
 def choose_pictures(parent: QWidget, title: str, kinds: Sequence[str] = PICTURES) -> list[Path]:
     """The picture files, or files of these kinds, that the user chooses, if any."""
-    told = tr("Pictures ({names})", names=" ".join("*" + suffix for suffix in kinds))
+    names = " ".join("*" + suffix for suffix in kinds)
+    told = tr("Images ({names})", names=names) if kinds == PICTURES else tr("Images and videos ({names})", names=names)
     names, _ = QFileDialog.getOpenFileNames(parent, title, "", told)
     return [Path(name) for name in names]

@@ -280,7 +280,8 @@ class Gate:
 
     async def fill(self, fill: Fill) -> AsyncGenerator[Event, None]:
         """As the engine's bridge does."""
-        if reason := self._servers.refusal(*([self._page.path.name] if self._page.path else [])):
+        names = [self._page.path.name if self._page.path else "", *(picture.name for picture in fill.pictures)]
+        if reason := self._servers.refusal(*filter(None, names)):
             yield Failed(reason)
             return
         async with aclosing(self._bridge.fill(fill)) as events:

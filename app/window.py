@@ -36,7 +36,7 @@ from palimpsest.app.statusbar import StatusBar
 from palimpsest.app.tasks import started
 from palimpsest.app.theme import Theme
 from palimpsest.app.tree import FolderTree
-from palimpsest.engine import VIDEOS, Event, Failed, Options, Ready, Unloaded, sent
+from palimpsest.engine import Event, Failed, Options, Ready, Unloaded, sent
 from palimpsest.engine.language import tr
 
 
@@ -375,7 +375,7 @@ class Window(QMainWindow):
     def dropEvent(self, event: QDropEvent) -> None:
         if found := pictures(event.mimeData()):
             return self.fills.read(self.page, found)
-        if found := pictures(event.mimeData(), VIDEOS):
+        if found := pictures(event.mimeData(), SHOWN):  # videos, or some among pictures
             return self.fills.ask_about(found)
         for path in files(event.mimeData()):
             self.pages.open(path)

@@ -44,23 +44,27 @@ class LocalBackend:
 
     def warm(self, fill: Fill) -> Generator[Reading, None, None]:
         """Read the text before the hole, so that the first draft of this fill comes sooner."""
-        yield from self._writing(fill).warm()
+        yield from (yield from self._writing(fill)).warm()
 
     def fill(self, fill: Fill) -> Generator[Progress | Done, None, None]:
         """Yield progress, a Draft for every denoising step, and a Done. Raises RequestError for what does not fit."""
-        yield from self._writing(fill).run()
+        if not fill.pictures:
+            self._gallery = None  # it takes as much memory as a long text
+        yield from (yield from self._writing(fill)).run()
 
     def denoise(self, seeded: Seeded) -> Generator[Progress | Denoised, None, None]:
         """Yield progress and a Denoised. Raises RequestError for tokens and widths that the model has not."""
         yield from denoised(*self._loaded, seeded)
 
-    def _writing(self, fill: Fill) -> Writing:
+    def _writing(self, fill: Fill) -> Generator[Reading, None, Writing]:
         model, shelf = self._loaded
         if not fill.pictures:
             return Writing(model, shelf, fill, self._steps)
         wanted = fill.pictures, fill.options.detail
         if self._gallery is None or self._gallery.hung != wanted:
+            self._gallery = None
             self._gallery = Gallery(model, *wanted)
+        yield from self._gallery.look()
         return Writing(model, self._gallery, fill, self._steps, self._gallery.shown)
 
     @property

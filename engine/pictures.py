@@ -1,6 +1,7 @@
 """Opens picture files and PDFs that nobody has reason to trust: page by page, in bounded memory."""
 
 import io
+import math
 import warnings
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -14,7 +15,7 @@ from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 
 from palimpsest.engine.errors import PictureError
 from palimpsest.engine.language import tr
-from palimpsest.engine.request import Picture
+from palimpsest.engine.request import DETAILS, Picture
 from palimpsest.engine.textlines import TextLine
 from palimpsest.engine.transcript import VIDEOS
 from palimpsest.engine.video import seconds
@@ -28,8 +29,8 @@ MOST_PAGES = 200
 LONGEST_SIDE = 40_000
 DPI = 200  # at which pages without a text layer are drawn
 DRAWN_SIDE = 3000  # pixels of a drawn page at most
-SHOWN_SIDE = 1600  # pixels of a picture that a model is shown: more than its most tokens can tell apart
-FRAME_SIDE = 640  # of a video's
+SHOWN = DETAILS[-1] * 48**2  # pixels of a picture that a model is shown: its most tokens see no more
+FRAME = 280 * 48**2  # of a video's, of which there are many
 LETTERS = 8  # fewer on a page are no text layer but a stamp or a page number
 
 
@@ -45,19 +46,19 @@ def shown(path: Path) -> tuple[Picture, ...]:
     """The picture as a model may be shown it; of several pages the first, of a video one a second. Raises
     PictureError."""
     if path.suffix.lower() in VIDEOS:
-        return tuple(Picture(_png(image, FRAME_SIDE), second) for second, image in seconds(path))
+        return tuple(Picture(_small(image, FRAME, "JPEG"), second, path.name) for second, image in seconds(path))
     with closing(sheets(path)) as pages:
         _, sheet = next(pages)
     if sheet.pixels is None:
         raise PictureError(tr("{path} holds text, not a picture: insert its text instead.", path=path))
-    return (Picture(_png(Image.fromarray(sheet.pixels), SHOWN_SIDE)),)
+    return (Picture(_small(Image.fromarray(sheet.pixels), SHOWN, "PNG"), name=path.name),)
 
 
-def _png(image: Image.Image, side: int) -> bytes:
-    """The file of the picture, in at most so many pixels along a side."""
-    file = io.BytesIO()
-    image.thumbnail((side, side))
-    image.save(file, "PNG")
+def _small(image: Image.Image, pixels: int, kind: str) -> bytes:
+    """The file of the picture, in at most so many pixels."""
+    file, scale = io.BytesIO(), math.sqrt(pixels / (image.width * image.height))
+    image.thumbnail((max(1, int(image.width * scale)), max(1, int(image.height * scale))))
+    image.save(file, kind)
     return file.getvalue()
 
 

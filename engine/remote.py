@@ -104,7 +104,9 @@ class RemoteBackend:
         elif self._canvases and not fill.options.think and not fill.pictures:
             yield from self._canvases.fill(near)
         elif fill.options.strength < 1:
-            raise RequestError(tr("This server can only write all of the stretch anew: leave the strength at 1."))
+            raise RequestError(
+                tr("This server can only write all of the stretch anew, or is to with images: leave the strength at 1.")
+            )
         else:
             yield from self._prompted(near)
 
@@ -258,8 +260,9 @@ def _dot() -> bytes:
 
 
 def _near(fill: Fill) -> Fill:
-    """The fill with no more around it than is ever sent."""
-    return replace(fill, before=fill.before[-BEFORE:], after=fill.after[:AFTER])
+    """The fill with no more around it than is ever sent, and no names of files."""
+    nameless = tuple(replace(picture, name="") for picture in fill.pictures)
+    return replace(fill, before=fill.before[-BEFORE:], after=fill.after[:AFTER], pictures=nameless)
 
 
 def prompt(fill: Fill) -> str:
@@ -294,7 +297,7 @@ def _shown(pictures: Sequence[Picture]) -> Iterator[dict[str, Any]]:
     for picture in pictures:
         if picture.clock:
             yield {"type": "text", "text": picture.clock}
-        url = f"data:image/png;base64,{b64encode(picture.png).decode()}"
+        url = f"data:{picture.kind};base64,{b64encode(picture.file).decode()}"
         yield {"type": "image_url", "image_url": {"url": url}}
 
 

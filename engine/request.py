@@ -80,10 +80,17 @@ class Options:
 
 @dataclass(frozen=True)
 class Picture:
-    """What a model is shown: a PNG file; of a video, what it shows at that ``second``."""
+    """What a model is shown: a PNG or JPEG file; of a video, what it shows at that ``second``. ``name`` is that of the
+    file it was taken from, if any."""
 
-    png: bytes
+    file: bytes
     second: int | None = None
+    name: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Of the file, as in ``image/png``."""
+        return "image/png" if self.file.startswith(b"\x89PNG") else "image/jpeg"
 
     @property
     def clock(self) -> str:

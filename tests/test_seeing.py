@@ -42,8 +42,8 @@ def seen(body: bytes) -> list[Image.Image]:
 
 def test_a_picture_is_shown_as_png_no_larger_than_it_can_be_seen(chart):
     (picture,) = pictures_of(chart)
-    image = Image.open(io.BytesIO(picture.png))
-    assert (image.format, image.size, image.getpixel((0, 0))) == ("PNG", (1600, 20), RED)
+    image = Image.open(io.BytesIO(picture.file))
+    assert (image.format, image.size, image.getpixel((0, 0))) == ("PNG", (3200, 40), RED)
     chart.write_bytes(b"RIFF")
     with pytest.raises(PictureError, match="no picture of a kind"):
         pictures_of(chart)
@@ -69,7 +69,7 @@ def test_a_model_without_eyes_says_so(backend, chart):
 
 def test_pictures_travel_as_they_are():
     fill = Fill("a", "b", instruction="Describe", pictures=(Picture(b"\x89PNG\0", 2),))
-    sent = {"before": "a", "after": "b", "instruction": "Describe", "pictures": [{"png": "iVBORwA=", "second": 2}]}
+    sent = {"before": "a", "after": "b", "instruction": "Describe", "pictures": [{"file": "iVBORwA=", "second": 2}]}
     assert fill_of(json.dumps(sent).encode()) == fill
     with pytest.raises(RequestError, match="nothing to rewrite"):
         Fill("a", "b", instruction="Describe")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 from printed import font
 from transformers import DynamicCache
 from transformers.models.gemma4.image_processing_pil_gemma4 import Gemma4ImageProcessorPil
@@ -51,6 +51,7 @@ def test_what_is_read_is_what_transformers_reads(folder):
     gallery = Gallery(model, pictures)
     said = [model.token(name) for name in ("<bos>", "<|turn>")]
     ids = [*said, *gallery.shown, *range(300, 320)]
+    assert list(gallery.look()) == [Reading(number, 4) for number in range(4)]
     prefix, _ = drained(gallery.read(ids))
     network: Any = model.network
     encoder, cache, told = network.model.encoder, DynamicCache(), torch.tensor([ids])
@@ -58,7 +59,7 @@ def test_what_is_read_is_what_transformers_reads(folder):
     seen = []
     for one, most in zip(pictures, (70, 140, 70, 70), strict=True):
         processor: Any = Gemma4ImageProcessorPil()
-        processed = processor(Image.open(io.BytesIO(one.png)), max_soft_tokens=most, return_tensors="pt")
+        processed = processor(Image.open(io.BytesIO(one.file)), max_soft_tokens=most, return_tensors="pt")
         values = processed["pixel_values"].to(network.dtype)
         seen.append(encoder.get_image_features(values, processed["image_position_ids"], return_dict=True).pooler_output)
     embedded = encoder.language_model.embed_tokens(told)
@@ -141,8 +142,35 @@ def test_pictures_are_looked_at_once_for_all_that_is_asked_of_them(folder, monke
     for detail, instruction in ((None, "Describe this"), (None, "Count these"), (140, "Count these")):
         options = replace(OPTIONS, detail=detail)
         answered(backend, Fill("", "", instruction=instruction, options=options, pictures=(noise(3),)))
-    assert [detail for *_, detail in looked] == [None, 140]
+    assert len(looked) == 2
     backend.close()
+
+
+def test_what_was_left_while_it_was_looked_at_is_gone_on_with(folder):
+    gallery = Gallery(load_model(folder), [noise(1), noise(2), noise(3)])
+    looking = gallery.look()
+    assert [next(looking), next(looking)] == [Reading(0, 3), Reading(1, 3)]
+    looking.close()
+    assert [*gallery.look()] == [Reading(1, 3), Reading(2, 3)]
+    assert [*gallery.look()] == []
+
+
+def test_more_than_the_model_reads_is_refused_before_it_is_looked_at(folder):
+    model = load_model(folder)
+    count = model.prefix_limit // 60
+    with pytest.raises(RequestError, match=r"The images are \d+ tokens and this model reads \d+: show fewer, or"):
+        Gallery(model, [noise(1, second=second) for second in range(count)])
+
+
+@pytest.mark.parametrize("file", [b"", b"\x89PNG damaged", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"])
+def test_what_is_no_picture_is_told(folder, file):
+    with pytest.raises(RequestError, match="A picture cannot be read"):
+        Gallery(load_model(folder), [Picture(file)])
+
+
+def texture(blur: float) -> Image.Image:
+    grain = np.random.default_rng(0).integers(0, 256, (1200, 1600, 3), np.uint8)
+    return Image.fromarray(grain).filter(ImageFilter.GaussianBlur(blur))
 
 
 def sheet(size: int, width: int, height: int) -> Image.Image:
@@ -163,6 +191,9 @@ def sheet(size: int, width: int, height: int) -> Image.Image:
         (sheet(24, 1600, 1200), 280),
         (sheet(60, 1600, 1200), 70),
         (Image.new("RGB", (1600, 1200), "teal"), 280),  # without writing, as is usual
+        (texture(1), 280),
+        (texture(2), 280),
+        (texture(5), 280),
     ],
 )
 def test_a_picture_gets_as_many_tokens_as_its_writing_needs(picture, expected):

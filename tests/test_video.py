@@ -1,5 +1,6 @@
 """Short videos that the model is shown: a picture a second, each behind its time."""
 
+import io
 import json
 import sys
 from collections.abc import Callable
@@ -29,9 +30,11 @@ Film = Callable[..., Path]
 def film(tmp_path) -> Film:
     """Makes a video that is as bright as the number of the second, times four."""
 
-    def make(length: float, name: str = "film.mp4", rate: int = 4, codec: str = "mpeg4", size=(64, 48)) -> Path:
+    def make(
+        length: float, name: str = "film.mp4", rate: int = 4, codec: str = "mpeg4", size=(64, 48), **options
+    ) -> Path:
         path = tmp_path / name
-        with av.open(path, "w") as container:
+        with av.open(path, "w", options=options) as container:
             stream: Any = container.add_stream(codec, rate=rate)
             stream.width, stream.height = size
             stream.pix_fmt = "yuv420p"
@@ -64,9 +67,10 @@ def test_few_frames_are_seen_at_their_own_times(film):
 
 
 def test_a_video_is_shown_small_and_in_order(film):
-    shown = pictures_of(film(2.5, size=(1280, 720)))
+    shown = pictures_of(film(2.5, size=(1920, 1080)))
     assert [(one.second, one.clock) for one in shown] == [(0, "00:00"), (1, "00:01"), (2, "00:02")]
-    assert all(one.png.startswith(b"\x89PNG") for one in shown)
+    assert {(one.kind, one.name) for one in shown} == {("image/jpeg", "film.mp4")}
+    assert {Image.open(io.BytesIO(one.file)).size for one in shown} == {(1070, 602)}
 
 
 def test_a_minute_is_seen_and_no_more(film):
@@ -75,11 +79,44 @@ def test_a_minute_is_seen_and_no_more(film):
         shades(film(63, rate=2))
 
 
-def test_a_length_that_is_not_told_is_seen_on_the_way(film, monkeypatch):
-    path = film(8, "stream.mpg", rate=25, codec="mpeg1video")
-    monkeypatch.setattr(video, "LONGEST", 3)
-    monkeypatch.setattr(video, "MOST_FRAMES", 90)
-    with pytest.raises(PictureError, match="is longer than 3 seconds"):
+@pytest.mark.parametrize(("name", "bound"), [("LONGEST", 3), ("MOST_FRAMES", 30)])
+def test_a_length_that_is_not_told_is_seen_on_the_way(film, monkeypatch, name, bound):
+    path = film(8, "live.webm", codec="libvpx", live="1")
+    with av.open(path, "r") as container:
+        assert container.duration is None
+    monkeypatch.setattr(video, name, bound)
+    with pytest.raises(PictureError, match="is longer than"):
+        shades(path)
+
+
+def test_what_stands_for_long_is_seen_each_second(tmp_path):
+    """As screens are recorded: a frame when something changes."""
+    path, times = tmp_path / "screen.mkv", [0, 5.2, 10, 12.5]
+    with av.open(path, "w") as container:
+        stream: Any = container.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for at in times:
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), round(10 * at), np.uint8), "rgb24")
+            frame.pts, frame.time_base = round(10 * at), Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    seen = [(second, float(np.asarray(image).mean()) / 10) for second, image in seconds(path)]
+    assert [second for second, _ in seen] == list(range(13))
+    assert [at for _, at in seen] == pytest.approx([max(at for at in times if at <= s) for s in range(13)], abs=0.2)
+
+
+def test_what_is_recorded_askew_is_turned(film, monkeypatch):
+    monkeypatch.setattr(av.VideoFrame, "rotation", 90, raising=False)
+    [(_, image), *_] = seconds(film(1))
+    assert image.size == (48, 64)
+
+
+def test_frames_that_grow_on_the_way_are_refused(film, tmp_path, monkeypatch):
+    small, big = (film(2, f"{size[0]}.ts", size=size, codec="mpeg2video") for size in ((64, 48), (640, 480)))
+    path = tmp_path / "growing.mp4"
+    path.write_bytes(small.read_bytes() + big.read_bytes())
+    monkeypatch.setattr(video, "MOST_PIXELS", 10_000)
+    with pytest.raises(PictureError, match="is no video that can be read"):
         shades(path)
 
 
@@ -89,11 +126,27 @@ def test_what_is_no_video_is_told(tmp_path, film):
     (tmp_path / "list.mp4").write_text(f"#EXTM3U\n#EXTINF:1,\n{film(1)}\n")
     cut = film(4, "cut.avi")
     cut.write_bytes(cut.read_bytes()[:600])
-    for name in ("picture.png", "none.mp4", "list.mp4", "cut.avi"):
+    odd = film(1, "odd.avi")
+    odd.write_bytes(odd.read_bytes().replace(b"FMP4", b"ZZZZ"))
+    for name in ("picture.png", "none.mp4", "list.mp4", "cut.avi", "odd.avi"):
         with pytest.raises(PictureError, match=f"{name} is no video that can be read"):
             shades(tmp_path / name)
     with pytest.raises(PictureError, match=r"gone.mp4 cannot be opened: No such file"):
         shades(tmp_path / "gone.mp4")
+
+
+def test_a_title_in_letters_of_old_does_no_harm(film):
+    path = film(1, "old.avi")
+    with av.open(film(1, "other.avi"), "r") as source, av.open(path, "w") as container:
+        container.metadata["title"] = "Stück"
+        stream = container.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                container.mux(packet)
+    path.write_bytes(path.read_bytes().replace("Stück".encode(), b"St\xfccke"))
+    assert b"St\xfccke" in path.read_bytes()
+    assert shades(path) == [(0, 0)]
 
 
 def test_sound_alone_shows_nothing(tmp_path):
@@ -117,7 +170,7 @@ def test_frames_too_large_to_be_safe_are_refused(film, monkeypatch):
 def test_without_pyav_it_is_said_what_to_do(film, monkeypatch):
     path = film(1)
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(PictureError, match="to see those PyAV is needed: pip install av"):
+    with pytest.raises(PictureError, match="has to be installed by pip with av"):
         shades(path)
 
 
