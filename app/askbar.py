@@ -24,7 +24,7 @@ from palimpsest.app.bar import Bar
 from palimpsest.app.icons import icon
 from palimpsest.app.incoming import SHOWN, choose_pictures, pictures
 from palimpsest.app.reading import Shown
-from palimpsest.engine import DETAILS, Options
+from palimpsest.engine import DETAILS, Options, Picture
 from palimpsest.engine.language import tr, trn
 
 WIDTH = 560  # pixels
@@ -60,7 +60,8 @@ class AskBar(Bar):
         for tokens, name in zip(DETAILS, DETAIL, strict=True):
             self.detail.addItem(name, tokens)
         self.detail.setToolTip(tr("How closely the model looks"))
-        self.detail.setAccessibleName(self.detail.toolTip())
+        for part in (self.detail, self.detail.view()):
+            part.setAccessibleName(self.detail.toolTip())
         self.pictures: list[Shown] = []
         self.pin = QPushButton(icon("image"), "")
         self.pin.clicked.connect(self._ask_pictures)
@@ -115,10 +116,10 @@ class AskBar(Bar):
         """Have the model see these, and no others."""
         self.pictures = list(shown)
         self.detail.setVisible(bool(shown))
-        names = dict.fromkeys(_name(one) or str(number) for number, one in enumerate(shown))  # a video's is one
-        told = ", ".join(tr("an image") if name.isdecimal() else name for name in names)
-        self.pin.setText(trn("{number} image", "{number} images", len(names)) if shown else "")
-        told = tr("The model sees {names}; leave that out", names=told) if shown else tr("Show the model an image")
+        named = [_name(one) for one in shown if not (isinstance(one, Picture) and one.second)]  # a video once
+        self.pin.setText(trn("{number} image", "{number} images", len(named)) if shown else "")
+        names = ", ".join(named)
+        told = tr("The model sees {names}; leave that out", names=names) if shown else tr("Show the model an image")
         self.pin.setToolTip(told)
         self.pin.setAccessibleName(told)
         if self.isVisible():
@@ -159,8 +160,8 @@ class AskBar(Bar):
 
 
 def _name(shown: Shown) -> str:
-    """Of the file; none of what was pasted."""
-    return "" if isinstance(shown, QImage) else shown.name
+    """Of the file; what was pasted has none."""
+    return ("" if isinstance(shown, QImage) else shown.name) or tr("an image")
 
 
 class _Field(QLineEdit):

@@ -6,11 +6,12 @@ closed; a line in answer; the end of the connection says that they are.
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from platformdirs import user_state_path
-from PySide6.QtCore import QEvent, QObject, Signal
+from PySide6.QtCore import QEvent, QObject
 from PySide6.QtGui import QFileOpenEvent
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 from PySide6.QtWidgets import QApplication
@@ -44,11 +45,20 @@ def hand_over(places: list[Place], wait: bool) -> bool:
 class Application(QApplication):
     """The application, which a Mac tells of a file to be opened: it starts no second one."""
 
-    file_wanted = Signal(str)
+    def __init__(self, arguments: list[str]):
+        super().__init__(arguments)
+        self._told: list[str] = []
+        self._open: Callable[[str], object] = self._told.append
+
+    def opens(self, open: Callable[[str], object]) -> None:
+        """Have such files opened by ``open``, also those that were told of before."""
+        self._open = open
+        while self._told:
+            open(self._told.pop(0))
 
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QFileOpenEvent) and event.file():
-            self.file_wanted.emit(event.file())
+            self._open(event.file())
             return True
         return super().event(event)
 

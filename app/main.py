@@ -158,8 +158,12 @@ def edit(args: argparse.Namespace) -> int:
         desk = resume.load()
         window.arrange(desk)
         instance = Instance(window.pages)
-        app.file_wanted.connect(lambda name: window.pages.open_for([Place(name)], None))
-        loop.call_soon(window.pages.begin, desk, places, typed)
+
+        def begin() -> None:
+            begun = window.pages.begin(desk, places, typed)
+            begun.add_done_callback(lambda _begun: app.opens(lambda name: window.pages.open_for([Place(name)])))
+
+        loop.call_soon(begin)
         window.painting.connect(lambda: loop.call_soon(painted.set))
         window.show()
         loop.run_forever()

@@ -17,20 +17,21 @@ from palimpsest.app.icons import icon
 from palimpsest.engine.language import tr
 
 ABOUT = tr(
-    "Run one of these on the other machine, put its address and name for “workstation” into Preferences ▸ Servers, and "
-    "choose it in this menu."
+    "Run one of these on the other machine, with a key of your own for KEY. Then enter the address in Preferences ▸ "
+    "Servers, with that machine's name for “workstation”, choose it in the menu where you found this, and give the key "
+    "there."
 )
 COMMANDS = {  # as their documentation has them; by what they are for
     tr(
         "Palimpsest: fills as this machine does, draft by draft. Address: {address}", address="http://workstation:8765"
-    ): ("PALIMPSEST_API_KEY=… palimpsest serve --host 0.0.0.0 --model google/diffusiongemma-26B-A4B-it"),
+    ): ("PALIMPSEST_API_KEY=KEY palimpsest serve --host 0.0.0.0 --model google/diffusiongemma-26B-A4B-it"),
     tr("vLLM, 0.24 or later: for several machines. Address: {address}", address="http://workstation:8000"): (
-        "vllm serve google/diffusiongemma-26B-A4B-it --max-model-len 65536"
+        "vllm serve google/diffusiongemma-26B-A4B-it --max-model-len 65536 --api-key KEY"
     ),
     tr(
         "SGLang: for other models, since it does not serve DiffusionGemma yet. Address: {address}",
         address="http://workstation:30000",
-    ): "python -m sglang.launch_server --model-path google/gemma-4-26B-A4B-it --host 0.0.0.0",
+    ): "python -m sglang.launch_server --model-path google/gemma-4-26B-A4B-it --host 0.0.0.0 --api-key KEY",
 }
 WIDTH = 780  # pixels
 

@@ -5,15 +5,21 @@ Nothing here asks the network but ``offer`` and ``fetch``. Only safetensors and 
 
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from palimpsest.engine.errors import CheckpointError
 from palimpsest.engine.language import tr
+
+# Packages are without hf_xet, but not without what says that it is there, which is all that the hub's library looks at.
+if not find_spec("hf_xet"):
+    os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
 NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 FILES = ["*.json", "*.jinja", "*.safetensors"]

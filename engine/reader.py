@@ -105,10 +105,13 @@ class Reader:
 def _check(network: Path) -> None:
     """Raises PictureError for a file that is no network with the characters it knows: RapidOCR would fetch those."""
     try:
-        known = InferenceSession(network, providers=["CPUExecutionProvider"]).get_modelmeta().custom_metadata_map
+        session = InferenceSession(network, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has a dozen kinds for damaged files
         raise PictureError(tr("{path} is damaged or incomplete ({error}).", path=network, error=error)) from error
-    if "character" not in known:
+    characters = session.get_modelmeta().custom_metadata_map.get("character", "").splitlines()
+    classes = session.get_outputs()[0].shape[-1]  # a number where it is fixed
+    fits = classes == len(characters) + 2 or isinstance(classes, str)  # nothing and the space go without saying
+    if not (characters and fits):
         raise PictureError(tr("{path} does not say which characters it knows: take another file.", path=network))
 
 

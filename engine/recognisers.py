@@ -1,5 +1,6 @@
 """The networks that read writing: the one that comes with the installation, and others that the user puts beside it."""
 
+from collections import Counter
 from pathlib import Path
 
 import platformdirs
@@ -9,6 +10,8 @@ from palimpsest.engine.language import tr
 
 OWN = ""  # the name of the one that comes with the installation
 TITLES = {  # by the beginnings of the names that PaddleOCR gives its networks
+    "arabic": tr("Arabic"),
+    "ch": tr("Chinese"),
     "cyrillic": tr("Cyrillic"),
     "devanagari": tr("Devanagari"),
     "el": tr("Greek"),
@@ -31,7 +34,10 @@ def place() -> Path:
 def languages() -> dict[str, str]:
     """The names of those that are here, and how the user reads what they read."""
     names = sorted(path.stem for path in place().glob("*.onnx"))
-    return {OWN: tr("Latin, Chinese, Japanese")} | {name: TITLES.get(name.split("_")[0], name) for name in names}
+    titles = {name: TITLES.get(name.split("_")[0], name) for name in names}
+    alike = Counter(titles.values())
+    told = {name: f"{title} ({name})" if alike[title] > 1 else title for name, title in titles.items()}
+    return {OWN: tr("Latin, Chinese, Japanese")} | told
 
 
 def network(name: str) -> Path | None:

@@ -60,7 +60,7 @@ class RemoteBackend:
     def __init__(self, server: str, model: str | None = None, key: str | None = None, headers: Headers = ()):
         self._connection = Connection(server, key, headers)
         self._model = model
-        self._ours = False  # is the server one of ``palimpsest serve``?
+        self._ours = self._vllm = False  # is the server one of ``palimpsest serve``, or vLLM?
         self._canvases: Canvases | None = None  # where the server denoises canvases as vLLM does
 
     def load(self, tell: Tell = lambda _: None) -> Ready:  # noqa: ARG002  (there is nothing to tell)
@@ -79,7 +79,8 @@ class RemoteBackend:
             )
         self._model = self._model or next(iter(served))
         self._ours = served.get(self._model) == OURS
-        if served.get(self._model) == VLLM:
+        self._vllm = served.get(self._model) == VLLM
+        if self._vllm:
             from palimpsest.engine.vllm import Canvases  # torch only where it is used
 
             canvases = Canvases(self._connection, self._model)
@@ -105,7 +106,7 @@ class RemoteBackend:
             yield from self._canvases.fill(near)
         elif fill.options.strength < 1:
             raise RequestError(
-                tr("This server can only write all of the stretch anew, or is to with images: leave the strength at 1.")
+                tr("This server writes all anew, at least with images or thinking: leave the strength at 1.")
             )
         else:
             yield from self._prompted(near)
@@ -162,7 +163,7 @@ class RemoteBackend:
         for number in range(fill.options.alternatives):
             raw = ""
             event: Progress = Waiting()
-            for kind, piece in self._answer(_payload(fill, self._model, number)):
+            for kind, piece in self._answer(_payload(fill, self._model, number, self._vllm)):
                 if kind == "text":
                     raw, pieces = raw + piece, pieces + 1
                     event = Draft((_written(_clean(raw)),), pieces, pieces + 1)
@@ -277,15 +278,15 @@ def prompt(fill: Fill) -> str:
     )
 
 
-def _payload(fill: Fill, model: str | None, number: int) -> dict[str, Any]:
+def _payload(fill: Fill, model: str | None, number: int, is_vllm: bool) -> dict[str, Any]:
     options, text = fill.options, prompt(fill)
     parts = [*_shown(fill.pictures), {"type": "text", "text": text}]
     messages = [{"role": "user", "content": parts if fill.pictures else text}]  # a plain text is what all servers take
     payload: dict[str, Any] = {"model": model, "messages": messages, "stream": True}
     if options.think:
         payload["chat_template_kwargs"] = {"enable_thinking": True}  # as vLLM, SGLang and llama.cpp have it
-    if fill.pictures and options.detail:
-        payload["mm_processor_kwargs"] = {"max_soft_tokens": options.detail}  # as vLLM has it
+    if fill.pictures and options.detail and is_vllm:
+        payload["mm_processor_kwargs"] = {"max_soft_tokens": options.detail}
     payload["max_tokens"] = options.length or max(256, len(fill.selected))
     if options.seed is not None or number:
         payload["seed"] = (options.seed or 0) + number

@@ -44,15 +44,15 @@ def _letter(picture: Image.Image) -> float | None:
 
     from palimpsest.engine.ink import legible, mask
 
-    _, _, stats, _ = cv2.connectedComponentsWithStats(mask(legible(np.asarray(picture.convert("RGB")))))
+    stats: Any = cv2.connectedComponentsWithStats(mask(legible(np.asarray(picture.convert("RGB")))))[2]
     heights, tops = stats[1:, cv2.CC_STAT_HEIGHT], stats[1:, cv2.CC_STAT_TOP]
     sized = (heights >= LEGIBLE // 2) & (heights < picture.height // 4)
     heights, bottoms = heights[sized], (tops + heights)[sized]
     if len(heights) < LETTERS:
         return None
     level = np.convolve(np.bincount(bottoms, minlength=picture.height + 1), np.ones(3), "same")
-    by_chance = 3 * len(heights) / picture.height
-    return float(np.percentile(heights, 25)) if np.median(level[bottoms]) > IN_ROWS * by_chance else None
+    in_rows = np.median(level[bottoms]) > IN_ROWS * 3 * len(heights) / picture.height
+    return float(np.percentile(heights, 25)) if in_rows else None
 
 
 class Gallery:
@@ -129,7 +129,8 @@ def _prepared(folder: Path, pictures: Sequence[Picture], detail: int | None) -> 
 @torch.inference_mode()
 def _seen(model: Model, prepared: Any) -> Tensor:
     """What the vision tower makes of a picture. N C"""
-    told, encoder = prepared.to(model.device), model.network.model.encoder
+    told = prepared.to(model.device)
+    encoder: Any = model.network.model.encoder
     features = encoder.get_image_features(
         told["pixel_values"].to(model.network.dtype), told["image_position_ids"], return_dict=True
     )

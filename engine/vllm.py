@@ -101,6 +101,10 @@ class Canvases:
         prefix = asked.prefix + asked.lead
         if partly := options.strength < 1:
             rows = [(yield from self._partly_open(prefix, asked, options.strength, random))]
+            if not any(rows[0].free):
+                as_it_was = tuple(Written(text, (1.0,) * len(text)) for text in fill.selections)
+                yield Done((Alternative(as_it_was, 0.0),), 0, 0, perf_counter() - began, seed)
+                return
         else:
             rows = asked.open_rows(fill, self._limit, elastic=False)
         canvases = in_parts(rows, asked.right, self._limit, self._ends[0])
@@ -171,15 +175,18 @@ class Canvases:
     def _denoised(
         self, prefix: list[int], batch: Canvas, steps: int | None, partly: bool, random: Random
     ) -> Waited[list[Answer]]:
-        """Each canvas of the batch after so many steps, from noise on; an end among changes to a part is none."""
+        """Each canvas of the batch after so many steps, from noise on, or as it is where all is pinned; an end among
+        changes to a part is none."""
         rows = list(zip(batch.ids.tolist(), batch.free.tolist(), batch.hole.tolist(), strict=True))
-        reads = yield from self._read([self._seeded(prefix, ids, free, steps, random) for ids, free, _ in rows])
+        asked = [self._seeded(prefix, ids, free, steps, random) for ids, free, _ in rows if any(free)]
+        reads = iter((yield from self._read(asked)) if asked else [])
         answers = []
-        for (ids, free, holes), read in zip(rows, reads, strict=True):
+        for ids, free, holes in rows:
+            read = next(reads) if any(free) else _Read(ids, [], [0.0] * len(ids))
             canvas = [new if open_ else index for index, open_, new in zip(ids, free, read.ids, strict=True)]
             inside = [place for place, hole in enumerate(holes) if hole != OUTSIDE]
             inside = [place for place in inside if not (partly and canvas[place] in self._ends)]
-            sure = [math.exp(read.own[place]) for place in inside]
+            sure = [math.exp(read.own[place]) if free[place] else 1.0 for place in inside]
             written, of = ([values[place] for place in inside] for values in (canvas, holes))
             answers.append(Answer(0.0, written, sure, of, canvas))
         return answers

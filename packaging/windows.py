@@ -34,7 +34,7 @@ UNWANTED = (
     *(f"PySide6/plugins/{one}" for one in ("designer", "qmltooling", "sqldrivers", "vectorimageformats")),
     "PySide6/opengl32sw.dll",
     "cv2/opencv_videoio_ffmpeg*.dll",
-    "hf_xet",
+    "hf_xet*",
     "bin",
 )
 IMPORTED = re.compile(rb"DLL Name: (\S+)")
@@ -85,7 +85,8 @@ def installer(made: Path, build: Path, version: str) -> Path:
 
 
 def _without_the_rest_of_qt(packages: Path) -> None:
-    """Remove the libraries of Qt that neither our modules nor Qt's plugins are linked with."""
+    """Remove the libraries beside Qt's, its own and Microsoft's, with which neither the modules that we import nor Qt's
+    plugins are linked."""
     qt = packages / "PySide6"
     sources = "".join(path.read_text("utf-8") for path in (packages / "palimpsest" / "app").glob("*.py"))
     there = {path.name.lower(): path for path in [*qt.glob("*.dll"), *qt.glob("*.pyd")]}

@@ -117,10 +117,14 @@ def test_a_damaged_memory_is_no_reason_not_to_start(tmp_path, monkeypatch, caplo
     assert caplog.text.count("cannot be told") == 3
 
 
-def test_a_mac_tells_the_application_of_a_file(qapp, tmp_path):
-    told = []
-    qapp.file_wanted.connect(told.append)
-    for url in (QUrl.fromLocalFile(str(tmp_path / "file.txt")), QUrl("https://example.org/")):
+def test_a_mac_tells_the_application_of_files_before_and_after_it_is_ready(qapp, tmp_path):
+    def tell(url):
         QCoreApplication.sendEvent(qapp, QFileOpenEvent(url))
-    assert told == [str(tmp_path / "file.txt")]
-    qapp.file_wanted.disconnect(told.append)
+
+    files, opened = [str(tmp_path / name) for name in ("early.txt", "late.txt")], []
+    tell(QUrl.fromLocalFile(files[0]))
+    assert opened == []
+    qapp.opens(opened.append)
+    tell(QUrl("https://example.org/"))
+    tell(QUrl.fromLocalFile(files[1]))
+    assert opened == files

@@ -77,11 +77,25 @@ def test_a_file_that_is_no_network_is_told(place, picture, holds, told):
         list(Transcriber().read(picture, "auto", "el"))
 
 
-def test_one_that_does_not_say_its_characters_is_told_and_nothing_is_fetched(place, picture):
-    finder = OWN.with_name("PP-OCRv6_det_small.onnx")
-    (place / "el.onnx").write_bytes(finder.read_bytes().replace(b"character", b"charakter"))
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda own: OWN.with_name("PP-OCRv6_det_small.onnx").read_bytes(),  # it finds text, and knows no characters
+        lambda own: own.replace(b"character", b"charakter"),
+        lambda own: own.replace(b"\nh\nq\n", b"\nhhq\n") if b"\nh\nq\n" in own else own.replace(b"\nh\n", b"\nhh"),
+    ],
+)
+def test_one_that_does_not_say_its_characters_is_told_and_nothing_is_fetched(place, picture, changed, monkeypatch):
+    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("it was to be fetched"))
+    (place / "el.onnx").write_bytes(changed(OWN.read_bytes()))
     with pytest.raises(PictureError, match="does not say which characters it knows: take another file"):
         list(Transcriber().read(picture, "auto", "el"))
+
+
+def test_those_of_one_language_are_told_apart(place):
+    for version in ("4", "5"):
+        (place / f"el_v{version}.onnx").touch()
+    assert list(languages().values())[1:] == ["Greek (el_v4)", "Greek (el_v5)"]
 
 
 def test_it_is_chosen_in_the_preferences(greek, qtbot):

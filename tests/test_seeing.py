@@ -199,3 +199,55 @@ def test_files_that_are_never_sent_are_not_shown_either(asking, run, chart):
     assert "id_card.webp is never sent to a server (id_*" in window.page.banner.message
     assert [path for path, _ in peer.asked if path.endswith("completions")] == []
     state.write("servers", {})
+
+
+async def asked(window, picture):
+    """Ask about a picture and wait for what is written."""
+    window.fills.ask_about([picture])
+    window.ask_bar.field.setText("Describe")
+    window.ask_bar._send()
+    await until(lambda: window.fills.drafted)
+
+
+@pytest.mark.parametrize("again", ["another", "follow-up"])
+def test_what_was_shown_to_this_machine_is_not_sent_to_a_server_that_is_chosen_later(asking, run, chart, again):
+    window, peer = asking
+    secret = chart.with_name("id_card.webp")
+    chart.rename(secret)
+
+    async def story():
+        await asked(window, secret)  # by whoever answers here, which is not among the servers
+        window.use(Settings(servers=(peer.url,)))
+        state.write("servers", {"chosen": peer.url})
+        before = len(peer.asked)
+        if again == "another":
+            window.fills.turn(1)
+        else:
+            window.fills.ask_rewrite()
+            assert window.ask_bar.pictures
+            window.ask_bar.field.setText("Shorter")
+            window.ask_bar._send()
+        await until(lambda: window.page.banner.message)
+        return peer.asked[before:]
+
+    assert [path for path, _ in run(story()) if path.endswith("completions")] == []
+    assert "id_card.webp is never sent to a server (id_*" in window.page.banner.message
+    state.write("servers", {})
+
+
+def test_a_server_is_not_told_the_names_of_files(chart):
+    with Peer(ANSWER) as peer:
+        backend = RemoteBackend(peer.url)
+        backend.load()
+        answered(backend, Fill("", "", instruction="Describe", pictures=pictures_of(chart)))
+        backend.close()
+        assert pictures_of(chart)[0].name == "chart.webp"
+        assert not any(b"chart" in body for _, body in peer.asked)
+
+
+def test_the_bar_is_as_wide_as_what_is_in_it(asking, chart):
+    window, _ = asking
+    window.resize(900, 600)
+    window.fills.ask_rewrite()
+    window.ask_bar.show_pictures([chart])
+    assert window.ask_bar.width() >= window.ask_bar.minimumSizeHint().width()

@@ -82,6 +82,7 @@ def test_a_minute_is_seen_and_no_more(film):
 @pytest.mark.parametrize(("name", "bound"), [("LONGEST", 3), ("MOST_FRAMES", 30)])
 def test_a_length_that_is_not_told_is_seen_on_the_way(film, monkeypatch, name, bound):
     path = film(8, "live.webm", codec="libvpx", live="1")
+    container: Any
     with av.open(path, "r") as container:
         assert container.duration is None
     monkeypatch.setattr(video, name, bound)
@@ -137,6 +138,8 @@ def test_what_is_no_video_is_told(tmp_path, film):
 
 def test_a_title_in_letters_of_old_does_no_harm(film):
     path = film(1, "old.avi")
+    source: Any
+    container: Any
     with av.open(film(1, "other.avi"), "r") as source, av.open(path, "w") as container:
         container.metadata["title"] = "Stück"
         stream = container.add_stream_from_template(source.streams.video[0])
