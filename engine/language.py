@@ -7,6 +7,7 @@ none, the settings of Windows or of a Mac do. It holds from the start to the end
 import gettext
 import os
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 DOMAIN = "palimpsest"
@@ -14,21 +15,27 @@ LOCALE = Path(__file__).parent.parent / "resources" / "locale"
 VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 
 
-def _asked_for() -> list[str] | None:
-    """The system's language, like ``de_DE``; None where it is in the environment."""
-    if any(map(os.environ.get, VARIABLES)):
-        return None
+def _asked_for() -> list[str]:
+    """The languages that are wanted, like ``de_DE``, the first one first, up to English."""
+    said = next(filter(None, map(os.environ.get, VARIABLES)), "")
+    names = said.split(":") if said else _of_system()
+    return list(takewhile(lambda name: not name.startswith("en"), names))
+
+
+def _of_system() -> list[str]:
     if sys.platform == "win32":
         import ctypes
         import locale
 
         return [locale.windows_locale.get(ctypes.windll.kernel32.GetUserDefaultUILanguage(), "")]
     if sys.platform == "darwin":
+        import re
         import subprocess
 
-        told = subprocess.run(["defaults", "read", "-g", "AppleLocale"], capture_output=True, text=True, check=False)
-        return [told.stdout.strip()]
-    return None
+        asked = ["/usr/bin/defaults", "read", "-g", "AppleLanguages"]  # which prints ( "de-DE", "en-GB" )
+        told = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+        return [name.replace("-", "_") for name in re.findall(r"[a-zA-Z]+(?:-\w+)*", told)]
+    return []
 
 
 catalogue = gettext.translation(DOMAIN, LOCALE, _asked_for(), fallback=True)

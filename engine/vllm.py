@@ -11,8 +11,9 @@ import secrets
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import takewhile
+from itertools import groupby, takewhile
 from random import Random
+from statistics import mean
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -239,10 +240,24 @@ class Canvases:
             pieces = [self._pieces.get(index, "") for index in ids]
             if "".join(pieces) == text:
                 settled = [value for piece, value in zip(pieces, sure, strict=False) for _ in piece]
-            else:  # a character that several tokens say
-                settled = [sum(sure[: len(ids)]) / max(1, len(ids))] * len(text)
+            else:  # characters that several tokens say, or text that was kept
+                settled = yield from self._settled(ids, sure, len(text))
             texts.append((text, tuple(settled)))
         return texts
+
+    def _settled(self, ids: list[int], sure: list[float], length: int) -> Waited[list[float]]:
+        """How sure each character is, where the server did not tell what each token says: of what is kept, and of what
+        is not, stretch by stretch."""
+        runs = [list(run) for _, run in groupby(zip(ids, sure, strict=False), lambda one: one[1] == 1.0)]
+        asked = [{"model": self._model, "tokens": [index for index, _ in run]} for run in runs]
+        told = yield from self._ask("../detokenize", asked)
+        lengths = [len(_said(one, "prompt", str)) for one in told]
+        if sum(lengths) != length:  # a character is said by two of them
+            runs, lengths = [list(zip(ids, sure, strict=False))], [length]
+        settled: list[float] = []
+        for run, count in zip(runs, lengths, strict=True):
+            settled += [mean(value for _, value in run)] * count
+        return settled
 
     def _encode(self, texts: Sequence[str]) -> Waited[list[list[int]]]:
         told = iter((yield from self._ask("../tokenize", [self._text(text) for text in texts if text])))

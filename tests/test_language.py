@@ -13,6 +13,7 @@ from string import Formatter
 import pytest
 
 from palimpsest.app.actions import COMMANDS
+from palimpsest.engine import language
 
 PACKAGING = Path(__file__).parent.parent / "packaging"
 CATALOGUE = runpy.run_path(str(PACKAGING / "catalogue.py"))
@@ -156,9 +157,35 @@ def test_german_is_spoken_where_it_is_asked_for():
     script = "from palimpsest.engine.language import code, tr; print(code(), tr('&File'))"
     assert run(script, language="de_AT:fr") == "de &Datei\n"
     assert run(script, language="tlh") == " &File\n"
+    assert run(script, language="en_GB:de") == " &File\n"
+    assert run(script, language="tlh:de:en") == "de &Datei\n"
     assert run("from palimpsest.engine.language import trn; print(trn('{number:,} word', '{number:,} words', 1))") == (
         "1 word\n"
     )
+
+
+SYSTEM = """
+import ctypes, subprocess, sys
+from types import SimpleNamespace
+
+sys.platform = sys.argv[1]
+ctypes.windll = SimpleNamespace(kernel32=SimpleNamespace(GetUserDefaultUILanguage=lambda: 0x0407))
+told = SimpleNamespace(stdout='(\\n    "de-DE",\\n    "en-GB"\\n)\\n')
+subprocess.run = lambda command, **_: told if command[1:] == ["read", "-g", "AppleLanguages"] else None
+import importlib.util
+spec = importlib.util.spec_from_file_location("language", sys.argv[2])  # alone: the rest is not for that system
+language = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(language)
+print(language.code())
+"""
+
+
+@pytest.mark.parametrize("system", ["win32", "darwin"])
+@pytest.mark.parametrize(("asked", "spoken"), [("", "de"), ("C", "")])
+def test_windows_and_macs_are_asked_where_the_environment_names_no_language(system, asked, spoken, monkeypatch):
+    for name in language.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    assert run(SYSTEM, system, language.__file__, language=asked) == f"{spoken}\n"
 
 
 def test_the_keys_of_a_command_are_kept_whatever_the_language():

@@ -80,7 +80,7 @@ def test_a_file_that_is_no_network_is_told(place, picture, holds, told):
 @pytest.mark.parametrize(
     "changed",
     [
-        lambda own: OWN.with_name("PP-OCRv6_det_small.onnx").read_bytes(),  # it finds text, and knows no characters
+        lambda _own: OWN.with_name("PP-OCRv6_det_small.onnx").read_bytes(),  # it finds text, and knows no characters
         lambda own: own.replace(b"character", b"charakter"),
         lambda own: own.replace(b"\nh\nq\n", b"\nhhq\n") if b"\nh\nq\n" in own else own.replace(b"\nh\n", b"\nhh"),
     ],

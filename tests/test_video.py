@@ -4,6 +4,7 @@ import io
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from test_seeing import asking  # noqa: F401  (a fixture)
 
 from conftest import answered
 from palimpsest.app.main import main
-from palimpsest.engine import Fill, PictureError, RequestError, pictures_of, video
-from palimpsest.engine.remote import RemoteBackend
+from palimpsest.engine import Fill, Options, PictureError, RequestError, pictures_of, video
+from palimpsest.engine.remote import _payload
 from palimpsest.engine.video import seconds
 from peers import Peer, delta, stream
 
@@ -180,22 +181,21 @@ def test_without_pyav_it_is_said_what_to_do(film, monkeypatch):
 def test_a_server_is_shown_each_second_behind_its_time(film, tmp_path, capsys):
     (tmp_path / "a.txt").write_text("It shows \n")
     with Peer(stream(delta(content="a dark room"), "[DONE]")) as peer:
-        asked = ["fill", str(tmp_path / "a.txt"), "--at", "1:10", "--server", peer.url, "--detail", "140"]
+        asked = ["fill", str(tmp_path / "a.txt"), "--at", "1:10", "--server", peer.url]
         assert main([*asked, "--picture", str(film(2)), "--instruction", "Describe this video"]) == 0
         told = json.loads(peer.asked[-1][1])
     assert capsys.readouterr().out == "a dark room\n"
     kinds = [one.get("text", one["type"]) for one in told["messages"][0]["content"][:-1]]
     assert kinds == ["00:00", "image_url", "00:01", "image_url"]
-    assert told["mm_processor_kwargs"] == {"max_soft_tokens": 140}
 
 
-def test_how_closely_to_look_is_left_to_a_server_that_is_not_told(film):
-    with Peer(stream(delta(content="a dark room"), "[DONE]")) as peer:
-        backend = RemoteBackend(peer.url)
-        backend.load()
-        answered(backend, Fill("", "", instruction="Describe", pictures=pictures_of(film(1))))
-        backend.close()
-        assert "mm_processor_kwargs" not in json.loads(peer.asked[-1][1])
+@pytest.mark.parametrize(("detail", "is_vllm", "told"), [(280, True, {"max_soft_tokens": 280}), (280, False, None)])
+def test_how_closely_to_look_is_told_to_whom_understands(film, detail, is_vllm, told):
+    options = Options(detail=detail)
+    fill = Fill("", "", instruction="Describe", options=options, pictures=pictures_of(film(1)))
+    assert _payload(fill, "model", 0, is_vllm).get("mm_processor_kwargs") == told
+    assert "mm_processor_kwargs" not in _payload(replace(fill, options=Options()), "model", 0, True)
+    assert "mm_processor_kwargs" not in _payload(replace(fill, pictures=(), selected="a"), "model", 0, True)
 
 
 def test_a_model_without_eyes_says_so(backend, film):
