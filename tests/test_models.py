@@ -139,3 +139,13 @@ def test_a_full_disk_is_told_before(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(hub.CheckpointError, match="make room"):
         hub.fetch(hub.Offer(NAME, SHIPPED, "", 1 << 60, 1 << 60))
+
+
+def test_a_package_without_the_hub_s_faster_way_does_not_take_it():
+    """It is without hf_xet, but not without the names and versions of all that was installed."""
+    script = (
+        "import sys; sys.modules['hf_xet'] = None; import palimpsest.engine.hub\n"
+        "from huggingface_hub.utils._runtime import is_xet_available; print(is_xet_available())"
+    )
+    told = subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert told == "False\n"
