@@ -18,6 +18,7 @@ BULLET = re.compile(r"[-–—•·*▪◦] |\(?\d{1,3}[.)] |\(?[a-z][.)] ")
 FULL = 0.85  # of the width, at least: a line that is shorter ends its paragraph if a word more would have fitted
 THREE_QUOTES = re.compile(r'" ?" ?"')  # read with spaces between
 MOST_BLANK = 10  # lines
+SPECK = 2.5  # characters before the first that was read: farther away is no character
 FIRST = re.compile(r"\S{1,3}")  # what tells where a line begins: farther on, a character may have been overlooked
 
 # What networks for text make of the signs of programs, and of what fonts for programs draw joined.
@@ -90,11 +91,15 @@ def code(part: list[Row]) -> Marked:
 
 
 def _start(line: TextLine, wide: float) -> float:
-    """Where a line of characters of one width begins, by its ink, which may be a speck, and by its first characters."""
+    """Where a line of characters of one width begins: between what its ink says and what its first characters say; by
+    the ink alone where a character or two were overlooked, and without it where it begins with a speck."""
     found = FIRST.search(line.text)
     assert found  # no line is blank
     begins = mean(line.places[at] - at * wide for at in range(*found.span())) - wide / 2
-    return (begins + max(line.left, begins - wide / 2)) / 2
+    before = (begins - line.left) / wide
+    if before > SPECK:
+        return begins
+    return line.left if before > 1 else (begins + line.left) / 2
 
 
 def _stray(columns: list[float]) -> float:

@@ -18,6 +18,7 @@ from palimpsest.app import main
 from palimpsest.engine import Part, Transcriber, Transcript
 from palimpsest.engine.ink import left_over
 from palimpsest.engine.layout import rows
+from palimpsest.engine.setting import code
 from palimpsest.engine.textlines import Marked, TextLine
 
 
@@ -107,6 +108,19 @@ def test_grain_shifts_no_line_of_code(seed, size, read):
     page = printed.noisy(printed.code(rng, size), rng)
     same, lines = indented(page, read(page))
     assert same >= 0.98 * lines
+
+
+@pytest.mark.parametrize(("text", "ink", "first"), [("'Remove'", 4.3, 6), ("Remove", 0.2, 4), ("Remove", 4.1, 4)])
+def test_what_was_overlooked_and_what_is_a_speck_move_no_line(text, ink, first):
+    """Of three quotation marks one may be read, and grain may stand far before a line."""
+
+    def line(number, text, ink, first):
+        places = tuple(10 * (first + at + 0.5) for at in range(len(text)))
+        top = 20 * number
+        return TextLine(text, 10 * ink, top, places[-1] + 5, top + 18, places, (1.0,) * len(text))
+
+    lines = [line(0, "def one(a):", 0.1, 0), line(1, text, ink, first), line(2, "return a", 4.1, 4)]
+    assert code([[one] for one in lines]).text.split("\n") == ["def one(a):", f"    {text}", "    return a"]
 
 
 def test_a_low_comma_stands_beside_what_is_as_high_as_the_line():
