@@ -4,12 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from palimpsest.app.hunks import Range
-from palimpsest.engine import Written
-
-
-def certain(text: str) -> Written:
-    """A text that nothing is unsure about."""
-    return Written(text, (1.0,) * len(text))
+from palimpsest.engine import Written, certain
 
 
 @dataclass(frozen=True)

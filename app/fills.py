@@ -12,8 +12,9 @@ from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.draftmenu import DraftMenu
 from palimpsest.app.editor import Editor
 from palimpsest.app.history import Filled, History
+from palimpsest.app.incoming import Image
 from palimpsest.app.page import Page
-from palimpsest.app.reading import Image, PictureReader, Shown, seen
+from palimpsest.app.reading import PictureReader, Shown, seen
 from palimpsest.app.servers import Servers
 from palimpsest.app.session import FillSession, Verdict, around, stretch
 from palimpsest.app.settings import Settings
@@ -232,27 +233,23 @@ class Fills(QObject):
 
     def _told(self, instruction: str, options: Options) -> None:
         instructions.remember(instruction)
-        if self._bar.pictures:
-            self._show_and_ask(instruction, options, self._bar.pictures)
-        else:
-            self._ask(instruction, options)
+        holes = self._holes(self._front().editor)
 
-    def _ask(
-        self,
-        instruction: str,
-        options: Options,
-        pictures: tuple[Picture, ...] = (),
-        holes: list[Span] | None = None,
-    ) -> None:
-        if self._following_up and self.session and self.drafted:
-            self.session.follow_up(instruction, options, pictures)
+        def ask(pictures: tuple[Picture, ...] = ()) -> None:
+            if self._following_up and self.session and self.drafted:
+                self.session.follow_up(instruction, options, pictures)
+            else:
+                self._start(instruction, options, pictures, holes)
+
+        if self._bar.pictures:
+            self._look(self._bar.pictures, ask)
         else:
-            self._start(instruction, options, pictures, holes)
+            ask()
 
     @started
-    async def _show_and_ask(self, instruction: str, options: Options, pictures: Sequence[Shown]) -> None:
+    async def _look(self, pictures: Sequence[Shown], ask: Callable[[tuple[Picture, ...]], None]) -> None:
+        """Ask with the pictures as a model is shown them, unless the user has begun something else meanwhile."""
         page, session = self._front(), self.session
-        holes = self._holes(page.editor)
         self._status.showMessage(tr("Looking at the images…"))  # a video takes a while
         try:
             shown = await seen(pictures)
@@ -263,7 +260,7 @@ class Fills(QObject):
         finally:
             self._status.clearMessage()
         if isValid(page) and page is self._front() and session is self.session:
-            self._ask(instruction, options, shown, holes)
+            ask(shown)
 
     def _start(
         self,

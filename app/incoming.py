@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from palimpsest.engine import PICTURES, VIDEOS
 from palimpsest.engine.language import tr
 
+Image = Path | QImage
 SHOWN = (*PICTURES, *VIDEOS)  # what a model can be shown
 
 
@@ -18,7 +19,7 @@ def files(dragged: QMimeData) -> list[Path]:
     return [Path(url.toLocalFile()) for url in dragged.urls() if url.isLocalFile()]
 
 
-def pictures(source: QMimeData, kinds: Sequence[str] = PICTURES) -> list[Path | QImage]:
+def pictures(source: QMimeData, kinds: Sequence[str] = PICTURES) -> list[Image]:
     """What is dragged or pasted, where it is nothing but pictures, or else files of these kinds."""
     if found := files(source):
         return [*found] if all(path.suffix.lower() in kinds for path in found) else []

@@ -10,9 +10,9 @@ from pathlib import Path
 from time import perf_counter
 
 from PySide6.QtCore import QObject, QTimer
-from PySide6.QtGui import QImage
 
 from palimpsest.app.bridge import Asked
+from palimpsest.app.incoming import Image
 from palimpsest.app.tasks import portion
 from palimpsest.engine import (
     Alternative,
@@ -35,7 +35,6 @@ from palimpsest.engine.language import tr
 BETWEEN = "\n\n"  # pages
 IDLE = 60_000  # milliseconds after which the networks are given back
 
-Image = Path | QImage
 Shown = Image | Picture  # to a model, which may have seen it before
 Told = Transcribing | Transcript | str  # the string says why a picture could not be read
 

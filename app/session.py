@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from PySide6.QtGui import QTextCursor, QTextDocument
 
-from palimpsest.app.answer import Answer, certain
+from palimpsest.app.answer import Answer
 from palimpsest.app.bridge import Asked
 from palimpsest.app.drafts import DraftLayer
 from palimpsest.app.hunks import Hunk, Range, hunks, next_word, with_hunks
@@ -30,6 +30,7 @@ from palimpsest.engine import (
     RequestError,
     Stopped,
     Written,
+    certain,
     reopen,
     unsure,
 )

@@ -1,7 +1,6 @@
 """The picture whose words are being read, small, where they will stand."""
 
 import asyncio
-from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QImage, QImageReader, QPixmap
@@ -9,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QLabel
 from shiboken6 import isValid
 
 from palimpsest.app.editor import Editor
+from palimpsest.app.incoming import Image
 from palimpsest.app.session import FillSession
 from palimpsest.app.tasks import started
 from palimpsest.engine import Draft
@@ -20,7 +20,7 @@ MOST = QSize(240, 160)  # points
 class Thumbnail(QLabel):
     """Stands at a session's first hole until there is text to see; shows nothing of what Qt cannot decode."""
 
-    def __init__(self, editor: Editor, session: FillSession, picture: Path | QImage):
+    def __init__(self, editor: Editor, session: FillSession, picture: Image):
         super().__init__(editor.viewport())
         self._editor, self._session = editor, session
         self.setFrameShape(QFrame.Shape.StyledPanel)
@@ -37,7 +37,7 @@ class Thumbnail(QLabel):
             self.deleteLater()
 
     @started
-    async def _load(self, picture: Path | QImage) -> None:
+    async def _load(self, picture: Image) -> None:
         if not isValid(self):
             return
         ratio = self.devicePixelRatio()
@@ -55,7 +55,7 @@ class Thumbnail(QLabel):
             self.move(self._editor.drafts.place(0, 0).bottomLeft().toPoint())
 
 
-def _small(picture: Path | QImage, most: QSize) -> QImage:
+def _small(picture: Image, most: QSize) -> QImage:
     """The picture in at most that size; none where Qt cannot decode it. Meant for a thread."""
     if isinstance(picture, QImage):
         size = picture.size().scaled(most, Qt.AspectRatioMode.KeepAspectRatio)

@@ -29,8 +29,9 @@ MOST_PAGES = 200
 LONGEST_SIDE = 40_000
 DPI = 200  # at which pages without a text layer are drawn
 DRAWN_SIDE = 3000  # pixels of a drawn page at most
-SHOWN = DETAILS[-1] * 48**2  # pixels of a picture that a model is shown: its most tokens see no more
-FRAME = 280 * 48**2  # of a video's, of which there are many
+TOKEN = 48**2  # pixels that a soft token sees, as the released model's are made
+SHOWN = DETAILS[-1] * TOKEN  # pixels of a picture that a model is shown: its most tokens see no more
+FRAME = 280 * TOKEN  # of a video's, of which there are many
 LETTERS = 8  # fewer on a page are no text layer but a stamp or a page number
 
 

@@ -39,7 +39,7 @@ from palimpsest.engine.request import (
     Stopped,
     Thought,
     Waiting,
-    Written,
+    certain,
     in_words,
 )
 from palimpsest.engine.wire import event_of
@@ -166,7 +166,7 @@ class RemoteBackend:
             for kind, piece in self._answer(_payload(fill, self._model, number, self._vllm)):
                 if kind == "text":
                     raw, pieces = raw + piece, pieces + 1
-                    event = Draft((_written(_clean(raw)),), pieces, pieces + 1)
+                    event = Draft((certain(_clean(raw)),), pieces, pieces + 1)
                 elif kind == "thought":
                     thought += piece
                     event = Thought(thought)
@@ -176,7 +176,7 @@ class RemoteBackend:
                     tr("{host} answered without any text: ask for less, or choose another model.", host=self._host)
                 )
             texts.append(mend(_clean(raw), fill.before, fill.selected, fill.after))
-        answers = tuple(Alternative((_written(text),), 0.0) for text in dict.fromkeys(texts))
+        answers = tuple(Alternative((certain(text),), 0.0) for text in dict.fromkeys(texts))
         yield Draft(answers[0].holes, pieces, pieces)
         yield Done(answers, pieces, pieces, perf_counter() - began, fill.options.seed or 0, thought)
 
@@ -309,7 +309,3 @@ def _clean(text: str) -> str:
     if first.startswith(FENCE) and not first.strip("`").strip().count(" "):
         text = rest.rpartition("\n" + FENCE)[0] or rest.removesuffix(FENCE)
     return text.removeprefix("[[").removesuffix("]]")
-
-
-def _written(text: str) -> Written:
-    return Written(text, (1.0,) * len(text))

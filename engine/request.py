@@ -188,6 +188,11 @@ class Written:
     settled: tuple[float, ...]
 
 
+def certain(text: str) -> Written:
+    """A text that nothing is unsure about."""
+    return Written(text, (1.0,) * len(text))
+
+
 class _Holes:
     """The first hole's text, for the many fills that have but one."""
 

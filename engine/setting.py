@@ -4,6 +4,7 @@ import cmath
 import math
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 from statistics import mean
 from typing import TypeVar
@@ -77,9 +78,10 @@ def code(part: list[Row]) -> Marked:
     """Lines with their indentation, and blank lines where there are gaps."""
     even = cell_width(part)
     wide = even or _usual_width(part)
-    starts = [_start(row[0], wide) if even else row[0].left for row in part]
-    step, left = pitch(part), min(starts)
-    left += _stray([(start - left) / wide for start in starts]) * wide if even else 0
+    if even:
+        part = [[replace(line, left=_start(line, wide)) for line in row] for row in part]
+    step, left = pitch(part), min(row[0].left for row in part)
+    left += _stray([(row[0].left - left) / wide for row in part]) * wide if even else 0
     lines, before = [], None
     for row in part:
         if before:
@@ -115,7 +117,7 @@ def _usual_width(part: list[Row]) -> float:
 def _code_line(row: Row, left: float, wide: float, even: bool) -> Marked:
     text = Marked()
     for line in row:
-        column = round(((_start(line, wide) if even else line.left) - left) / wide)
+        column = round((line.left - left) / wide)
         gap = column - len(text.text)
         text += certain(" " * max(gap, 1 if text.text else 0)) + _signs(_spaced(line, wide) if even else line)
     return text

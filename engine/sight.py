@@ -71,11 +71,12 @@ class Gallery:
                 tr("{model} sees no pictures: choose another model, or a server whose model does.", model=model.name)
             )
         self._model, self.hung = model, (pictures, detail)
-        self._prepared = _prepared(folder, pictures, detail)
+        self._unseen = _prepared(folder, pictures, detail)
+        self._seen: list[Tensor] = []
         config: Any = model.network.config
         begin, soft, end = config.boi_token_id, config.image_token_id, config.eoi_token_id
         self.shown: list[int] = []
-        for picture, one in zip(pictures, self._prepared, strict=True):
+        for picture, one in zip(pictures, self._unseen, strict=True):
             if picture.clock:
                 time = f"{' ' if self.shown else ''}{picture.clock} "
                 self.shown += model.tokenizer.encode(time, add_special_tokens=False).ids
@@ -89,14 +90,14 @@ class Gallery:
                     limit=model.prefix_limit,
                 )
             )
-        self._seen: list[Tensor] = []
         self._read: tuple[list[int], Prefix] | None = None
 
     def look(self) -> Generator[Reading, None, None]:
         """Look at the pictures that were not looked at yet."""
-        for one in self._prepared[len(self._seen) :]:
-            yield Reading(len(self._seen), len(self._prepared))
-            self._seen.append(_seen(self._model, one))
+        while self._unseen:
+            yield Reading(len(self._seen), len(self._seen) + len(self._unseen))
+            self._seen.append(_seen(self._model, self._unseen[0]))
+            del self._unseen[0]
 
     def read(self, ids: list[int]) -> Generator[Reading, None, Prefix]:
         """As a shelf reads."""

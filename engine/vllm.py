@@ -24,7 +24,7 @@ from palimpsest.engine.language import tr
 from palimpsest.engine.manners import mended
 from palimpsest.engine.prompt import LEAD, Prompt, conversation
 from palimpsest.engine.ranking import LAST, Answer, differing, is_unwanted
-from palimpsest.engine.request import Alternative, Done, Draft, Fill, Progress, Seeded, Waiting, Written
+from palimpsest.engine.request import Alternative, Done, Draft, Fill, Progress, Seeded, Waiting, Written, certain
 
 SCOUT = 4  # steps after which candidates are compared
 FOLLOWERS = 1  # tokens behind the first hole by which they are: more, hidden together, tell less
@@ -103,8 +103,8 @@ class Canvases:
         if partly := options.strength < 1:
             rows = [(yield from self._partly_open(prefix, asked, options.strength, random))]
             if not any(rows[0].free):
-                as_it_was = tuple(Written(text, (1.0,) * len(text)) for text in fill.selections)
-                yield Done((Alternative(as_it_was, 0.0),), 0, 0, perf_counter() - began, seed)
+                as_it_was = Alternative(tuple(map(certain, fill.selections)), 0.0)
+                yield Done((as_it_was,), 0, 0, perf_counter() - began, seed)
                 return
         else:
             rows = asked.open_rows(fill, self._limit, elastic=False)

@@ -20,7 +20,7 @@ from palimpsest.engine.language import tr
 from palimpsest.engine.manners import mended
 from palimpsest.engine.model import Model
 from palimpsest.engine.ranking import Answer
-from palimpsest.engine.request import Alternative, Done, Draft, Fill, Progress, Reading, Thought, Written
+from palimpsest.engine.request import Alternative, Done, Draft, Fill, Progress, Reading, Thought, Written, certain
 from palimpsest.engine.sight import Gallery
 
 MOST_THOUGHTS = 4  # canvases
@@ -64,8 +64,7 @@ class Writing:
         # 1. Lay out the holes.
         rows = self._rows()
         if not any(any(row.free) for row in rows):
-            as_it_was = tuple(Written(text, (1.0,) * len(text)) for text in self._fill.selections)
-            yield self._done((Alternative(as_it_was, 0.0),), 0, "")
+            yield self._done((Alternative(tuple(map(certain, self._fill.selections)), 0.0),), 0, "")
             return
         # 2. Think, if asked to.
         prefix, thought = self._asked.prefix, ""

@@ -38,12 +38,14 @@ from palimpsest.engine import Done, Options, open_backend
 from palimpsest.engine.model import load_model
 from palimpsest.engine.training.architecture import SIZES, config, generation_config
 from palimpsest.engine.weights import SHIPPED
+from peers import Peer, delta, stream
 
 # Until a backend is loaded and chooses for itself: the smallest machine has two cores, one of them for the window.
 torch.set_num_threads(1)
 
 BETWEEN = asyncio.new_event_loop()  # of what a window's timer starts while Qt's event loop does not run
 asyncio.set_event_loop(BETWEEN)
+ANSWER = stream(delta(content="a red square"), "[DONE]")  # of a server that sees
 REAL_FILE = Path(threading.__file__).with_name("textwrap.py")
 
 
@@ -207,6 +209,17 @@ def shown(qtbot, run, open_backend, options, path, chosen=None):
     discard(window)
     window.close()
     assert bridge.close()
+
+
+@pytest.fixture
+def asking(qtbot, run, tmp_path):
+    """A window on a file, whose model is a server that sees; and what it was sent."""
+    (tmp_path / "file.md").write_text("one two\n")
+    with (
+        Peer(ANSWER) as peer,
+        shown(qtbot, run, lambda: open_backend("remote", server=peer.url), Options(), tmp_path / "file.md") as window,
+    ):
+        yield window, peer
 
 
 def discard(window):

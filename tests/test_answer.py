@@ -1,7 +1,7 @@
 """An answer's pins stay on their words whatever is written around them."""
 
-from palimpsest.app.answer import Answer, certain
-from palimpsest.engine import Written
+from palimpsest.app.answer import Answer
+from palimpsest.engine import Written, certain
 
 
 def answer():

@@ -10,16 +10,15 @@ from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QFileDialog
 
-from conftest import answered, shown, until
+from conftest import ANSWER, answered, until
 from palimpsest.app import instructions, state
 from palimpsest.app.main import main
 from palimpsest.app.settings import Settings
-from palimpsest.engine import Fill, Options, Picture, PictureError, RequestError, open_backend, pictures_of
+from palimpsest.engine import Fill, Picture, PictureError, RequestError, pictures_of
 from palimpsest.engine.remote import RemoteBackend
 from palimpsest.engine.wire import fill_of
-from peers import Peer, delta, stream
+from peers import Peer
 
-ANSWER = stream(delta(content="a red square"), "[DONE]")
 RED = (255, 0, 0)
 
 
@@ -86,17 +85,6 @@ def test_the_command_shows_them_too(chart, tmp_path, capsys):
     assert len(seen(body)) == 1
     assert main(["fill", str(file), "--at", "1", "--picture", str(tmp_path / "none.png")]) == 1
     assert "none.png cannot be opened" in capsys.readouterr().err
-
-
-@pytest.fixture
-def asking(qtbot, run, tmp_path):
-    """A window on a file, whose model is a server that sees; and what it was sent."""
-    (tmp_path / "file.md").write_text("one two\n")
-    with (
-        Peer(ANSWER) as peer,
-        shown(qtbot, run, lambda: open_backend("remote", server=peer.url), Options(), tmp_path / "file.md") as window,
-    ):
-        yield window, peer
 
 
 def test_it_is_asked_about_at_the_caret_and_again(asking, run, qtbot, chart, monkeypatch):

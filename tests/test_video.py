@@ -15,7 +15,6 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import QDropEvent
-from test_seeing import asking  # noqa: F401  (a fixture)
 
 from conftest import answered
 from palimpsest.app.main import main
@@ -203,7 +202,7 @@ def test_a_model_without_eyes_says_so(backend, film):
         answered(backend, Fill("", "", instruction="Describe", pictures=pictures_of(film(1))))
 
 
-def test_a_video_dropped_on_the_window_is_asked_about(asking, film, run):  # noqa: F811
+def test_a_video_dropped_on_the_window_is_asked_about(asking, film, run):
     window, _ = asking
     path = film(1)
     dropped = QMimeData()
