@@ -76,7 +76,8 @@ class AskBar(Bar):
         around = QVBoxLayout(self)
         around.setContentsMargins(0, 0, 0, 0)
         around.addWidget(frame)
-        rows, details = QVBoxLayout(frame), QHBoxLayout()
+        self._rows = rows = QVBoxLayout(frame)
+        details = QHBoxLayout()
         rows.setContentsMargins(8, 6, 8, 6)
         rows.addWidget(self.field)
         rows.addLayout(details)
@@ -127,6 +128,7 @@ class AskBar(Bar):
 
     def _fit(self) -> None:
         """Be as wide as need be, inside the window."""
+        self._rows.activate()  # it has not been told yet of what came or went
         size, room = self.sizeHint(), self._around.width()
         self.resize(min(max(WIDTH, size.width()), room), size.height())
         self.move(max(0, min(self.x(), room - self.width())), self.y())

@@ -239,3 +239,7 @@ def test_the_bar_is_as_wide_as_what_is_in_it(asking, chart):
     window.fills.ask_rewrite()
     window.ask_bar.show_pictures([chart])
     assert window.ask_bar.width() >= window.ask_bar.minimumSizeHint().width()
+    late = window.ask_bar.strength.width()
+    window.ask_bar.shut()
+    window.fills.ask_about([chart])
+    assert late == window.ask_bar.strength.width() >= window.ask_bar.strength.sizeHint().width()
