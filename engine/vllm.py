@@ -298,7 +298,6 @@ class Canvases:
             "prompt": seeded.prompt,
             "max_tokens": seeded.canvas if isinstance(seeded.canvas, int) else len(seeded.canvas),
             "temperature": 1.0,
-            "seed": seeded.seed or 0,
             "logprobs": len(wanted) or 1,
             **({"logprob_token_ids": wanted, "return_tokens_as_token_ids": True} if wanted else {}),
             "return_token_ids": True,
