@@ -202,7 +202,7 @@ class RemoteBackend:
                 said = problem.get("message", problem) if isinstance(problem, dict) else problem
                 raise ServerError(tr("{host} says: {text}", host=self._host, text=str(said)[:300]))
             deltas = [choice["delta"] for choice in told["choices"]]
-            found = [("thought", delta.get("reasoning_content")) for delta in deltas]
+            found = [("thought", delta.get("reasoning_content") or delta.get("reasoning")) for delta in deltas]
             found += [("text", delta.get("content")) for delta in deltas]
             if all(isinstance(text, str | None) for _, text in found):
                 return [(kind, text) for kind, text in found if text]
@@ -288,7 +288,7 @@ def _payload(fill: Fill, model: str | None, number: int, is_vllm: bool) -> dict[
     if fill.pictures and options.detail and is_vllm:
         payload["mm_processor_kwargs"] = {"max_soft_tokens": options.detail}
     payload["max_tokens"] = options.length or max(256, len(fill.selected))
-    if options.seed is not None or number:
+    if (options.seed is not None or number) and not is_vllm:  # which refuses one for diffusion models
         payload["seed"] = (options.seed or 0) + number
     return payload
 

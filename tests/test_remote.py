@@ -356,9 +356,10 @@ def test_an_answer_arrives_as_drafts_and_is_cleaned(pieces, text):
         assert all(len(draft.text) == len(draft.settled) for draft in drafts if isinstance(draft, Draft))
 
 
-def test_thoughts_are_no_text():
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_thoughts_are_no_text(name):
     with (
-        Peer(stream(delta(reasoning_content="Let me "), delta(reasoning_content="see"), delta(content="a"))) as peer,
+        Peer(stream(delta(**{name: "Let me "}), delta(**{name: "see"}), delta(content="a"))) as peer,
         remote(peer.url) as backend,
     ):
         _, done = answered(backend, FILL)
