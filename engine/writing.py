@@ -5,12 +5,12 @@ import secrets
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
 
-from palimpsest.engine import prompt, ranking
+from palimpsest.engine import prompt, ranking, syntax
 from palimpsest.engine.cache import Prefix, Shelf
 from palimpsest.engine.canvas import OPEN_LENGTHS, OUTSIDE, Canvas, Row, in_parts, lay_out, spaced
 from palimpsest.engine.captured import Steps
@@ -84,7 +84,9 @@ class Writing:
     def _done(self, alternatives: tuple[Alternative, ...], tokens: int, thought: str) -> Done:
         return Done(alternatives, self._steps, tokens, time.monotonic() - self._began, self._seed, thought)
 
-    def _denoise(self, prefix: Prefix, canvas: Canvas, race: Race | None = None) -> Iterator[State]:
+    def _denoise(
+        self, prefix: Prefix, canvas: Canvas, race: Race | None = None, most_steps: int | None = None
+    ) -> Iterator[State]:
         model, schedule, generator = self._model, self._schedule, self._generator
         if self._captured and not self._banned:
             advance = self._captured.ready(canvas, prefix, schedule, self._seed + STRIDE * self._canvases_begun)
@@ -94,7 +96,7 @@ class Writing:
             decode = partial(self._decode, prefix)
             advance = partial(step, decode=decode, schedule=schedule, draw=model.draw, generator=generator)
         scout = race is not None and not self._captured  # captured steps take all candidates in the time of one
-        return denoise(canvas, advance, schedule.max_steps, model.vocabulary, generator, race, scout)
+        return denoise(canvas, advance, most_steps or schedule.max_steps, model.vocabulary, generator, race, scout)
 
     def _decode(self, prefix: Prefix, ids: Tensor, free: Tensor, guess: Tensor | None) -> Tensor:
         """The logits of the free positions, of which those of banned tokens are as low as can be."""
@@ -173,31 +175,49 @@ class Writing:
         """Denoise canvas after canvas, each behind the best answer of the one before; the last one's answers, best
         first. So alternatives to a fill of several canvases differ in the last one only."""
         canvases = self._canvases(rows)
-        most_steps = self._schedule.max_steps
+        self._most_steps = self._schedule.max_steps * len(canvases)
         answers: list[Answer] = []
         for canvas in canvases:
-            keep = self._fill.options.alternatives if canvas is canvases[-1] and canvas.free.any() else 1
-            view = yield from self._shelf.read(prefix)
-            batch = canvas.repeated(keep)
-            left = min(len(batch.ids), keep * SPARE) if keep > 1 else 1
-            race = Race(left, ranking.judge(self._model, view, prefix[-1], batch, self._fill.options.without))
-            earlier, answers, before = answers[0] if answers else None, [], self._steps
-            for state in self._denoise(view, batch, race):
-                over = state.finished | (state.number == most_steps)
-                alone = not answers and len(over) == 1  # the only one left is compared with nobody
-                for ended in map(state.only, over.nonzero()):
-                    score = 0.0 if alone else race.judge(ended).item()
-                    answers.append(self._answer(batch, ended, score).behind(earlier))
-                answers.sort(key=lambda answer: answer.score, reverse=True)
-                if state.number:
-                    # The leader is shown, and once some have ended the best of those.
-                    shown = answers[0] if answers else self._answer(batch, state).behind(earlier)
-                    self._steps = before + state.number
-                    yield Draft(self._written(shown), self._steps, most_steps * len(canvases))
+            last = canvas is canvases[-1] and bool(canvas.free.any())
+            answers = yield from self._race(prefix, canvas, answers[0] if answers else None, last)
             prefix = prefix + [index for index in answers[0].canvas if index not in self._unwritten]
             if not self._fill.further and any(index in self._model.ends for index in answers[0].ids):
                 break
         return answers
+
+    def _race(
+        self, prefix: list[int], canvas: Canvas, earlier: Answer | None, last: bool
+    ) -> Generator[Reading | Draft, None, list[Answer]]:
+        """Denoise candidates behind ``earlier``; what they end with, the best first. Where the best answer on the
+        ``last`` canvas breaks what is Python without it, the steps that are left are spent on others."""
+        view = yield from self._shelf.read(prefix)
+        keep = self._fill.options.alternatives if last else 1
+        batch = canvas.repeated(keep)
+        left = min(len(batch.ids), keep * SPARE) if keep > 1 else 1
+        race = Race(left, ranking.judge(self._model, view, prefix[-1], batch, self._fill.options.without))
+        answers: list[Answer] = []
+        begun, end = self._steps, self._steps + self._schedule.max_steps
+        while begun < end and not (answers and answers[0].keeps):
+            for state in self._denoise(view, batch, race, end - begun):
+                over = state.finished | (begun + state.number == end)
+                alone = not answers and len(over) == 1  # the only one left is compared with nobody
+                for ended in map(state.only, over.nonzero()):
+                    score = 0.0 if alone else race.judge(ended).item()
+                    answer = self._answer(batch, ended, score).behind(earlier)
+                    answers.append(replace(answer, keeps=not last or self._keeps(self._written(answer))))
+                answers.sort(key=lambda answer: (answer.keeps, answer.score), reverse=True)
+                if state.number:
+                    self._steps = begun + state.number
+                    # The leader is shown, and once some have ended well the best of those.
+                    settled = answers and (answers[0].keeps or self._steps == end)
+                    shown = answers[0] if settled else self._answer(batch, state).behind(earlier)
+                    yield Draft(self._written(shown), self._steps, self._most_steps)
+            begun = self._steps
+        return answers
+
+    @cached_property
+    def _keeps(self) -> syntax.Keeps:
+        return syntax.python(self._fill) or (lambda _: True)
 
     def _answer(self, canvas: Canvas, state: State, score: float = 0.0) -> Answer:
         """What the first canvas of ``state`` says."""

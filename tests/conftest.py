@@ -46,6 +46,10 @@ torch.set_num_threads(1)
 BETWEEN = asyncio.new_event_loop()  # of what a window's timer starts while Qt's event loop does not run
 asyncio.set_event_loop(BETWEEN)
 ANSWER = stream(delta(content="a red square"), "[DONE]")  # of a server that sees
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}<|turn>{{ message.role }}\n{{ message.content }}<turn|>\n{% endfor %}"
+    "<|turn>model\n<|channel>thought\n<channel|>"
+)  # of a checkpoint that was tuned for conversation
 REAL_FILE = Path(threading.__file__).with_name("textwrap.py")
 
 
@@ -108,7 +112,7 @@ def chatty_folder(tiny_folder, tmp_path_factory):
     """The same as a checkpoint that was tuned for conversation."""
     folder = tmp_path_factory.mktemp("chatty") / "model"
     shutil.copytree(tiny_folder, folder)
-    (folder / "chat_template.jinja").write_text("its presence says that the model chats")
+    (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
     return folder
 
 
@@ -117,7 +121,7 @@ def chatting_mini(tmp_path_factory):
     """The shipped checkpoint as if it had been tuned for conversation."""
     folder = tmp_path_factory.mktemp("chatting") / "mini"
     shutil.copytree(SHIPPED, folder)
-    (folder / "chat_template.jinja").write_text("its presence says that the model chats")
+    (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
     return folder
 
 

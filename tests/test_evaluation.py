@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from conftest import REAL_FILE
+from palimpsest.engine.syntax import parses
 from palimpsest.engine.training import sources
-from palimpsest.engine.training.cases import CLASSES, CODE, PROSE, Case, cases, parses
+from palimpsest.engine.training.cases import CLASSES, CODE, PROSE, Case, cases
 from palimpsest.engine.training.corpus import Unseen, documents, encode, whole_documents
 from palimpsest.engine.training.evaluate import measure, similarity, table, words_mended
 from palimpsest.engine.training.rivals import BothSides, Grams, LeftToRight, MostFrequent

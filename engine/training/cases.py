@@ -1,12 +1,10 @@
 """Held-out text -> holes of each class, the same ones for a text and a seed."""
 
-import ast
 import io
 import keyword
 import random
 import re
 import tokenize
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from palimpsest.engine import Fill, Options
+from palimpsest.engine.syntax import parses
 from palimpsest.engine.training.corpus import documents, whole_documents
 from palimpsest.engine.training.rewriting import DAMAGES
 
@@ -124,13 +123,3 @@ def _cut(text: str, kind: str, span: Span, selected: str = "", instruction: str 
     first, last = max(0, start - BEFORE), end + AFTER
     parts = (text[:first], text[first:start], text[start:end], text[end:last], text[last:])
     return Case(kind, *parts, selected, instruction)
-
-
-def parses(text: str) -> bool:
-    """Is it Python?"""
-    try:
-        with warnings.catch_warnings(action="ignore"):  # about the escapes in other people's strings
-            ast.parse(text)
-    except (SyntaxError, ValueError):
-        return False
-    return True

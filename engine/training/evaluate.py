@@ -28,7 +28,8 @@ from palimpsest.engine import Done, open_backend
 from palimpsest.engine.backend import Backend
 from palimpsest.engine.device import leave_a_core
 from palimpsest.engine.model import load_model
-from palimpsest.engine.training.cases import CLASSES, CODE, Case, cases, parses
+from palimpsest.engine.syntax import parses
+from palimpsest.engine.training.cases import CLASSES, CODE, Case, cases
 from palimpsest.engine.training.corpus import documents
 from palimpsest.engine.training.rivals import BothSides, LeftToRight, MostFrequent, Rival
 

@@ -1,0 +1,55 @@
+"""Whether text is still Python once its holes are filled, as far as what is near tells."""
+
+import ast
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from palimpsest.engine.request import Fill, Written, certain
+
+REACH = 20_000  # characters around the holes that are looked at
+STANDING = ("x", "", '"""', "x(", ")")  # what may stand in a hole, to tell whether all else is Python
+STATEMENT = re.compile(r"[ \t]*[\w@]")
+BLOCK = "if 1:\n"  # what indented lines stand under
+
+Keeps = Callable[[tuple[Written, ...]], bool]
+
+
+def python(fill: Fill) -> Keeps | None:
+    """Tells whether the text is Python with that in the holes; None where it is no Python anyway."""
+    for near in _near(replace(fill, before=fill.before[-REACH:], after=fill.after[:REACH])):
+        stands = [fill.selections, *((text,) * len(fill.selections) for text in STANDING)]
+        if any(parses(near.filled(tuple(map(certain, texts)))) for texts in stands):
+            return lambda holes: parses(near.filled(holes))
+    return None
+
+
+def parses(text: str) -> bool:
+    """Is it Python?"""
+    try:
+        with warnings.catch_warnings(action="ignore"):  # about the escapes in other people's strings
+            ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two where it is nested too deeply
+        return False
+    return True
+
+
+def _near(fill: Fill) -> Iterator[Fill]:
+    """The fill with all around it, or with nothing but whole statements, where the rest of the file is not known."""
+    yield fill
+    *lines, last = fill.before.split("\n")
+    first, *rest = fill.after.split("\n")
+    begun = [number for number, line in enumerate(lines) if number and STATEMENT.match(line)]
+    for depth in sorted({_indentation(lines[number]) for number in begun})[:2]:
+        for start in [number for number in begun if _indentation(lines[number]) == depth][:2]:
+            before = BLOCK * bool(depth) + "\n".join([*lines[start:], last])
+            depths = [_indentation(line) if line.strip() else depth + 1 for line in rest]
+            inside = next((number for number, one in enumerate(depths) if one < depth), len(rest))
+            level = [number for number, one in enumerate(depths[:inside]) if one == depth]
+            for end in (inside, *reversed(level[-2:])):
+                yield replace(fill, before=before, after="\n".join([first, *rest[:end], ""]))
+
+
+def _indentation(line: str) -> int:
+    return len(line) - len(line.lstrip())

@@ -1,0 +1,92 @@
+"""Answers that leave a Python file Python."""
+
+import pytest
+
+from conftest import answered
+from palimpsest.engine import Draft, Fill, Hole, Options
+from palimpsest.engine.request import certain
+from palimpsest.engine.syntax import python
+from palimpsest.engine.writing import Writing
+
+
+def keeps(fill, *texts):
+    judge = python(fill)
+    assert judge
+    return judge(tuple(map(certain, texts)))
+
+
+@pytest.mark.parametrize(
+    ("before", "good", "bad", "after"),
+    [
+        ("x = ", "f(1)", "f(1", "\n"),
+        ("def f():\n    ", "return 1", "return = 1", "\n\n\nf()\n"),
+        ('def f():\n    """What it does.', '"""', "", "\n    return 1\n"),
+        ("f(", "a, b", "a b", ")\n"),
+        ("f(a", ", b)", "]", "\n"),
+        ("if x:\n    ", "pass", "else:", "\n"),
+        # Of the rest of the file only a part is given: it begins and ends amid something else.
+        ("t\n    return 2\n\n\ndef f():\n    x = ", "1", "1 +", "\n    return x\n\n\ndef g(\n"),
+        (
+            'a sentence.\n    """\n    a = 1\n    if a:\n        b = ',
+            "a",
+            "=",
+            "\n        c = 2\n    d = (\n        1,",
+        ),
+        (
+            "    # of a comment\n        first()\n\n    def g(self):\n        ",
+            "second()",
+            "(",
+            "\n\n    def h(self):\n  ",
+        ),
+    ],
+)
+def test_what_is_python_and_what_is_not(before, good, bad, after):
+    fill = Fill(before, after)
+    assert keeps(fill, good)
+    assert not keeps(fill, bad)
+
+
+def test_all_holes_are_looked_at_together():
+    fill = Fill("def ", "\n", "f", further=(Hole("(a):\n    return ", "a"),))
+    assert keeps(fill, "g", "a + 1")
+    assert not keeps(fill, "g", "a +")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("It is not ", ", and never was Python.\n"),
+        ("x = = 1\ny = ", "\n"),
+        ("(" * 5000 + "x = ", ")" * 5000),
+        ("", "\0"),
+    ],
+)
+def test_what_is_no_python_is_not_judged(before, after):
+    assert python(Fill(before, after)) is None
+
+
+def test_steps_that_are_left_are_spent_on_an_answer_that_keeps(backend, monkeypatch):
+    """The first answer that ends is said to break what is Python: another is written, with the steps that are left."""
+    fill = Fill("def add(a, b):\n    return ", "\n", options=Options(seed=1))
+    monkeypatch.setattr(Writing, "_keeps", lambda *_: True)
+    _, first = answered(backend, fill)
+    refused = first.text
+    monkeypatch.setattr(Writing, "_keeps", lambda _, holes: holes[0].text != refused)
+    events, second = answered(backend, fill)
+    assert second.text != refused
+    assert first.steps < second.steps <= 48
+    drafts = [event for event in events if isinstance(event, Draft)]
+    assert [draft.step for draft in drafts] == sorted(draft.step for draft in drafts)
+    assert drafts[-1].step == second.steps
+    assert drafts[-1].holes == second.holes
+
+
+@pytest.mark.parametrize("most", [1, 5])
+def test_where_none_keeps_the_first_stands(backend, monkeypatch, most):
+    fill = Fill("x = ", "\n", options=Options(seed=1, max_steps=most))
+    monkeypatch.setattr(Writing, "_keeps", lambda *_: True)
+    _, first = answered(backend, fill)
+    monkeypatch.setattr(Writing, "_keeps", lambda *_: False)
+    _, last = answered(backend, fill)
+    assert last.text == first.text
+    assert last.steps == most
