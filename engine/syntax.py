@@ -9,7 +9,7 @@ from dataclasses import replace
 from palimpsest.engine.request import Fill, Written, certain
 
 REACH = 20_000  # characters around the holes that are looked at
-STANDING = ("x", "", '"""', "x(", ")")  # what may stand in a hole, to tell whether all else is Python
+STANDING = ("x", "", '"""', "x(", ")", " x:", " = x", " import x", "x: x,")  # what may stand in a hole, to tell whether all else is Python
 STATEMENT = re.compile(r"[ \t]*[\w@]")
 BLOCK = "if 1:\n"  # what indented lines stand under
 

@@ -212,7 +212,7 @@ class Writing:
                     settled = answers and (answers[0].keeps or self._steps == end)
                     shown = answers[0] if settled else self._answer(batch, state).behind(earlier)
                     yield Draft(self._written(shown), self._steps, self._most_steps)
-            begun = self._steps
+            begun, race = self._steps, replace(race, keep=len(batch.ids))
         return answers
 
     @cached_property

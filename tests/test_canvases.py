@@ -11,7 +11,9 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from statistics import mean
 
 import httpx2
 import pytest
@@ -154,22 +156,21 @@ def test_a_canvas_that_is_all_pinned_is_read(double):
     assert len(told["choices"][0]["token_ids"]) == 4
 
 
-def test_what_is_read_is_what_we_read(double):
-    """The log-probabilities of what stands there, by another's kernels in bf16."""
+@pytest.mark.skipif(not VLLM, reason="compares us with vLLM itself: see PALIMPSEST_VLLM above")
+def test_vllm_reads_what_we_read(double, mini):
+    """Of a checkpoint without slack of its own, like the released one: log-probabilities by two sets of kernels."""
     prompt, ids = (2, *range(300, 340)), tuple(range(500, 516))
-    everywhere = tuple(range(len(ids)))
-    seeded = xargs(diffusion_seed_canvas=ids, diffusion_canvas_length=16, diffusion_pinned=everywhere)
-    _, told = read(double, **seeded, prompt=prompt, logprob_token_ids=ids, return_tokens_as_token_ids=True)
+    seeded = xargs(diffusion_seed_canvas=ids, diffusion_canvas_length=len(ids), diffusion_max_steps=1)
+    wanted = {"logprob_token_ids": ids, "logprobs": len(ids), "return_tokens_as_token_ids": True}
+    _, told = read(double, **seeded, **wanted, prompt=prompt)
     with closing(LocalBackend()) as backend:
-        backend.load()
-        *_, here = backend.denoise(Seeded(prompt, ids, everywhere, wanted=ids))
+        backend.use(replace(mini, delete=None))
+        *_, here = backend.denoise(Seeded(prompt, ids, max_steps=1, wanted=ids))
     assert isinstance(here, Denoised)
-    rows = told["choices"][0]["logprobs"]["top_logprobs"]
-    off = [
-        abs(row[f"token_id:{index}"] - own[index]) for row, own in zip(rows, here.told, strict=True) for index in ids
-    ]
-    assert sum(off) / len(off) < 0.1
-    assert max(off) < 1
+    both = zip(told["choices"][0]["logprobs"]["top_logprobs"], here.told, strict=True)
+    off = [abs(row[f"token_id:{index}"] - own[index]) for row, own in both for index in ids]
+    assert mean(off) < 0.05
+    assert max(off) < 0.5
 
 
 def test_a_seed_repeats_a_canvas(ours):
