@@ -9,7 +9,10 @@ from dataclasses import replace
 from palimpsest.engine.request import Fill, Written, certain
 
 REACH = 20_000  # characters around the holes that are looked at
-STANDING = ("x", "", '"""', "x(", ")", " x:", " = x", " import x", "x: x,")  # what may stand in a hole, to tell whether all else is Python
+# What may stand in a hole, to tell whether all else is Python.
+STANDING = ("x", "", '"""', "x(", ")", " x:", " = x", " import x", "x: x,")
+# Without one of these at the beginning of a line it may as well be YAML, JSON or a heading.
+SIGN = re.compile(r"^[ \t]*(?:async|class|def|for|from|if|import|return|try|while|with)\b", re.MULTILINE)
 STATEMENT = re.compile(r"[ \t]*[\w@]")
 BLOCK = "if 1:\n"  # what indented lines stand under
 
@@ -18,7 +21,10 @@ Keeps = Callable[[tuple[Written, ...]], bool]
 
 def python(fill: Fill) -> Keeps | None:
     """Tells whether the text is Python with that in the holes; None where it is no Python anyway."""
-    for near in _near(replace(fill, before=fill.before[-REACH:], after=fill.after[:REACH])):
+    fill = replace(fill, before=fill.before[-REACH:], after=fill.after[:REACH])
+    if not (SIGN.search(fill.before) or SIGN.search(fill.after)):
+        return None
+    for near in _near(fill):
         stands = [fill.selections, *((text,) * len(fill.selections) for text in STANDING)]
         if any(parses(near.filled(tuple(map(certain, texts)))) for texts in stands):
             return lambda holes: parses(near.filled(holes))

@@ -1,5 +1,7 @@
 """Answers that leave a Python file Python."""
 
+from dataclasses import replace
+
 import pytest
 
 from conftest import answered
@@ -10,7 +12,8 @@ from palimpsest.engine.writing import Writing
 
 
 def keeps(fill, *texts):
-    judge = python(fill)
+    """Of a file that begins as Python's do."""
+    judge = python(replace(fill, before="import this\n" + fill.before))
     assert judge
     return judge(tuple(map(certain, texts)))
 
@@ -55,8 +58,11 @@ def test_all_holes_are_looked_at_together():
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("It is not ", ", and never was Python.\n"),
-        ("x = = 1\ny = ", "\n"),
+        ("import this\nIt is not ", ", and never was Python.\n"),
+        ("import this\nx = = 1\ny = ", "\n"),
+        ("Notes\n\n", "\n"),
+        ("name: a\nuses: ", "\n"),
+        ('{"a": 1, "b": ', "}\n"),
         ("(" * 5000 + "x = ", ")" * 5000),
         ("", "\0"),
     ],
