@@ -32,7 +32,7 @@ class Answer:
     sure: list[float]
     holes: list[int]
     canvas: list[int]  # all tokens of the last canvas
-    keeps: bool = True  # does it leave Python what was?
+    fits: bool = True  # does it say something, and leave Python what was?
 
     def behind(self, earlier: "Answer | None") -> "Answer":
         """This answer as what goes on where ``earlier`` ends."""

@@ -47,7 +47,9 @@ def _near(fill: Fill) -> Iterator[Fill]:
     *lines, last = fill.before.split("\n")
     first, *rest = fill.after.split("\n")
     begun = [number for number, line in enumerate(lines) if number and STATEMENT.match(line)]
-    for depth in sorted({_indentation(lines[number]) for number in begun})[:2]:
+    # Not what stands deeper than the hole: what is written there may be the head of what follows.
+    around = {depth for number in begun if (depth := _indentation(lines[number])) <= _indentation(last)}
+    for depth in sorted(around)[:2]:
         for start in [number for number in begun if _indentation(lines[number]) == depth][:2]:
             before = BLOCK * bool(depth) + "\n".join([*lines[start:], last])
             depths = [_indentation(line) if line.strip() else depth + 1 for line in rest]

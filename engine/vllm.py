@@ -101,7 +101,7 @@ class Canvases:
         asked = yield from self._prompt(fill)
         prefix = asked.prefix + asked.lead
         if partly := options.strength < 1:
-            rows = [(yield from self._partly_open(prefix, asked, options.strength, random))]
+            rows = [(yield from self._partly_open(prefix, asked, options.strength))]
             if not any(rows[0].free):
                 as_it_was = Alternative(tuple(map(certain, fill.selections)), 0.0)
                 yield Done((as_it_was,), 0, 0, perf_counter() - began, seed)
@@ -159,7 +159,7 @@ class Canvases:
         count = len(fill.selections)
         return Prompt(prefix, lead, left, rest[:count], rest[count:], after[: self._limit])
 
-    def _partly_open(self, prefix: list[int], asked: Prompt, strength: float, random: Random) -> Waited[Row]:
+    def _partly_open(self, prefix: list[int], asked: Prompt, strength: float) -> Waited[Row]:
         """The row of what is selected with that share of its tokens open: those first in whose place the model is
         surest of another, then those it is least sure of."""
         whole = asked.row(lambda row, hole: row.append(asked.selections[hole], hole, free=True))
@@ -167,7 +167,7 @@ class Canvases:
         for canvas in in_parts([whole], asked.right, self._limit, self._ends[0]):
             ids, free = canvas.ids[0].tolist(), canvas.free[0].tolist()
             pinned = tuple(place for place, open_ in enumerate(free) if not open_)
-            [read] = yield from self._read([Seeded(tuple(prefix), tuple(ids), pinned, 1, random.getrandbits(31))])
+            [read] = yield from self._read([Seeded(tuple(prefix), tuple(ids), pinned, 1)])
             for index, open_, new, own in zip(ids, free, read.ids, read.own, strict=True):
                 sure += [math.exp(own) * (1 if new == index else -1)] if open_ else []
             prefix = prefix + ids
@@ -197,7 +197,7 @@ class Canvases:
         noise = [random.randrange(self._vocabulary) for _ in ids]
         canvas = [new if open_ else index for index, open_, new in zip(ids, free, noise, strict=True)]
         pinned = [place for place, open_ in enumerate(free) if not open_]
-        return Seeded(tuple(prefix), tuple(canvas), tuple(pinned), steps, random.getrandbits(31))
+        return Seeded(tuple(prefix), tuple(canvas), tuple(pinned), steps)
 
     def _judged(
         self, prefix: list[int], batch: Canvas, answers: list[Answer], fill: Fill, random: Random

@@ -25,7 +25,8 @@ from palimpsest.engine.sight import Gallery
 
 MOST_THOUGHTS = 4  # canvases
 SPARE = 4  # times as many answers are finished as alternatives are wanted: some say the same
-STRIDE = 1009  # between the seeds of a fill's canvases: more than a canvas takes steps, each of which has its own
+STRIDE = 1009  # between the seeds of a fill's races: more than one takes steps, each of which has its own
+WANTED = -ranking.LAST / 2  # above it is the score of what says something, and no word that is to be avoided
 
 
 class Writing:
@@ -53,7 +54,7 @@ class Writing:
         self._unwritten = {model.delete, *model.ends}  # slack and ends are no text
         self._banned = model.saying(options.without)
         self._steps = 0
-        self._canvases_begun = 0
+        self._races_begun = 0
 
     def warm(self) -> Generator[Reading, None, None]:
         """Read the prefix and write nothing."""
@@ -89,8 +90,8 @@ class Writing:
     ) -> Iterator[State]:
         model, schedule, generator = self._model, self._schedule, self._generator
         if self._captured and not self._banned:
-            advance = self._captured.ready(canvas, prefix, schedule, self._seed + STRIDE * self._canvases_begun)
-            self._canvases_begun += 1
+            advance = self._captured.ready(canvas, prefix, schedule, self._seed + STRIDE * self._races_begun)
+            self._races_begun += 1
             generator = advance.generator
         else:
             decode = partial(self._decode, prefix)
@@ -175,45 +176,60 @@ class Writing:
         """Denoise canvas after canvas, each behind the best answer of the one before; the last one's answers, best
         first. So alternatives to a fill of several canvases differ in the last one only."""
         canvases = self._canvases(rows)
-        self._most_steps = self._schedule.max_steps * len(canvases)
         answers: list[Answer] = []
         for canvas in canvases:
-            last = canvas is canvases[-1] and bool(canvas.free.any())
-            answers = yield from self._race(prefix, canvas, answers[0] if answers else None, last)
+            answers = yield from self._race(prefix, canvas, canvases, answers[0] if answers else None)
             prefix = prefix + [index for index in answers[0].canvas if index not in self._unwritten]
-            if not self._fill.further and any(index in self._model.ends for index in answers[0].ids):
+            if self._ends(answers[0]):
                 break
         return answers
 
     def _race(
-        self, prefix: list[int], canvas: Canvas, earlier: Answer | None, last: bool
+        self, prefix: list[int], canvas: Canvas, canvases: list[Canvas], earlier: Answer | None
     ) -> Generator[Reading | Draft, None, list[Answer]]:
-        """Denoise candidates behind ``earlier``; what they end with, the best first. Where the best answer on the
-        ``last`` canvas breaks what is Python without it, the steps that are left are spent on others."""
+        """Denoise the candidates for one of the ``canvases`` behind ``earlier``; what they end with, best first.
+
+        Where the best answer says nothing, or breaks what is Python without it, the steps that are left are spent on
+        others, up to the first that fits.
+        """
         view = yield from self._shelf.read(prefix)
+        most_steps = self._schedule.max_steps
+        last = canvas is canvases[-1] and bool(canvas.free.any())
         keep = self._fill.options.alternatives if last else 1
         batch = canvas.repeated(keep)
         left = min(len(batch.ids), keep * SPARE) if keep > 1 else 1
         race = Race(left, ranking.judge(self._model, view, prefix[-1], batch, self._fill.options.without))
         answers: list[Answer] = []
-        begun, end = self._steps, self._steps + self._schedule.max_steps
-        while begun < end and not (answers and answers[0].keeps):
+        before = begun = self._steps
+        end = before + most_steps
+        while begun < end and not (answers and answers[0].fits):
             for state in self._denoise(view, batch, race, end - begun):
                 over = state.finished | (begun + state.number == end)
-                alone = not answers and len(over) == 1  # the only one left is compared with nobody
+                alone = not answers and len(over) == 1  # compared with nobody, unless it is to be written anew
                 for ended in map(state.only, over.nonzero()):
                     score = 0.0 if alone else race.judge(ended).item()
                     answer = self._answer(batch, ended, score).behind(earlier)
-                    answers.append(replace(answer, keeps=not last or self._keeps(self._written(answer))))
-                answers.sort(key=lambda answer: (answer.keeps, answer.score), reverse=True)
+                    whole = last or self._ends(answer)
+                    answers.append(replace(answer, fits=not whole or self._fits(self._written(answer))))
+                answers.sort(key=lambda answer: (answer.score > WANTED, answer.fits, answer.score), reverse=True)
                 if state.number:
+                    # The leader is shown, and once some have ended the best of those.
+                    shown = answers[0] if answers else self._answer(batch, state).behind(earlier)
                     self._steps = begun + state.number
-                    # The leader is shown, and once some have ended well the best of those.
-                    settled = answers and (answers[0].keeps or self._steps == end)
-                    shown = answers[0] if settled else self._answer(batch, state).behind(earlier)
-                    yield Draft(self._written(shown), self._steps, self._most_steps)
+                    yield Draft(self._written(shown), self._steps, most_steps * len(canvases))
+                if begun > before and answers[0].fits:
+                    break
             begun, race = self._steps, replace(race, keep=len(batch.ids))
         return answers
+
+    def _ends(self, answer: Answer) -> bool:
+        """Is the text at its end, whatever canvases were laid out for it?"""
+        return not self._fill.further and any(index in self._model.ends for index in answer.ids)
+
+    def _fits(self, holes: tuple[Written, ...]) -> bool:
+        """Do they say something, where nobody may have told to delete, and leave Python what is Python?"""
+        says = bool(self._fill.instruction) or any(hole.text.strip() for hole in holes)
+        return says and self._keeps(holes)
 
     @cached_property
     def _keeps(self) -> syntax.Keeps:

@@ -11,6 +11,7 @@ from palimpsest.engine.errors import CheckpointError
 from palimpsest.engine.kernels.formats import FORMATS, Packed, block, pack, unpack
 from palimpsest.engine.local import LocalBackend
 from palimpsest.engine.model import load_model
+from palimpsest.engine.writing import Writing
 
 # Relative error (Frobenius) on Gaussian weights, and on weights with heavy tails (Student's t of five degrees).
 LOST = {"bf16": (0.0, 0.0), "fp8": (0.027, 0.027), "int8": (0.010, 0.018), "int4": (0.088, 0.110)}
@@ -87,7 +88,7 @@ def test_which_weight_takes_which_format(name, formats):
 
 
 @pytest.mark.parametrize(("precision", "agreeing", "longer"), [("fp8", 0.95, 1.2), ("int4", 0.95, 1.3)])
-def test_the_whole_model_packed_beside_itself(mini, precision, agreeing, longer):
+def test_the_whole_model_packed_beside_itself(mini, precision, agreeing, longer, monkeypatch):
     """The likeliest tokens agree on fixed canvases, and fills take hardly more steps."""
     packed = load_model(precision=precision)
     network: Any = packed.network.model
@@ -97,6 +98,7 @@ def test_the_whole_model_packed_beside_itself(mini, precision, agreeing, longer)
     assert network.encoder.language_model.layers[0].mlp.gate_proj is layer.mlp.gate_proj
     own, other = likeliest(mini), likeliest(packed)
     assert (own == other).float().mean() >= agreeing
+    monkeypatch.setattr(Writing, "_fits", lambda *_: True)  # one race each
     assert steps(packed) <= longer * steps(mini)
 
 

