@@ -270,7 +270,8 @@ class Alternative(_Holes):
 
 @dataclass(frozen=True)
 class Done:
-    """The finished answers that differ, best first. ``seed`` repeats the fill; ``tokens`` are those of the best."""
+    """The finished answers that differ, best first. ``seed`` repeats the fill, but not by vLLM; ``tokens`` are those of
+    the best."""
 
     alternatives: tuple[Alternative, ...]
     steps: int

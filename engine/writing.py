@@ -227,7 +227,7 @@ class Writing:
         return not self._fill.further and any(index in self._model.ends for index in answer.ids)
 
     def _fits(self, holes: tuple[Written, ...]) -> bool:
-        """Do they say something, where nobody may have told to delete, and leave Python what is Python?"""
+        """Do they say something, unless an instruction may have told to delete, and leave Python what is Python?"""
         says = bool(self._fill.instruction) or any(hole.text.strip() for hole in holes)
         return says and self._keeps(holes)
 

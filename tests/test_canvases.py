@@ -285,9 +285,8 @@ def test_unwanted_words_are_left_to_the_last(remote):
     word = answered(remote, fill)[1].text.split("(")[0].split(".")[0].split()[0]
     fills = [Fill(fill.before, fill.after, options=Options(seed=seed, without=(word,))) for seed in range(3)]
     texts = [answered(remote, one)[1].text for one in fills]
-    assert (any if VLLM else all)(
-        word not in text.replace(".", " ").replace("(", " ").split() for text in texts
-    )  # not all lengths say it
+    missing = [word not in text.replace(".", " ").replace("(", " ").split() for text in texts]
+    assert any(missing) if VLLM else all(missing)  # vLLM draws as it likes: all lengths may say it
 
 
 def test_a_model_that_does_not_chat_is_not_told_to(remote):

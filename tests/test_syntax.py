@@ -87,7 +87,7 @@ def test_an_answer_says_something_and_keeps_what_is_python(backend, monkeypatch,
     assert fitting() < len(fills)
 
 
-def test_steps_that_are_left_are_spent_on_an_answer_that_keeps(backend, monkeypatch):
+def test_steps_that_are_left_are_spent_on_an_answer_that_fits(backend, monkeypatch):
     """The first answer that ends is said not to fit: another is written, with the steps that are left."""
     fill = Fill("def add(a, b):\n    return ", "\n", options=Options(seed=1))
     monkeypatch.setattr(Writing, "_fits", lambda *_: True)
@@ -104,7 +104,7 @@ def test_steps_that_are_left_are_spent_on_an_answer_that_keeps(backend, monkeypa
 
 
 @pytest.mark.parametrize("most", [1, 5])
-def test_where_none_keeps_the_first_stands(backend, monkeypatch, most):
+def test_where_none_fits_the_first_stands(backend, monkeypatch, most):
     fill = Fill("x = ", "\n", options=Options(seed=1, max_steps=most))
     monkeypatch.setattr(Writing, "_fits", lambda *_: True)
     _, first = answered(backend, fill)

