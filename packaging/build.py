@@ -1,11 +1,12 @@
 """Builds what people install: ``python packaging/build.py deb`` (``run`` for people without root, ``windows``).
 
-Needs Debian 12 or later with dpkg-deb, binutils and xz-utils; the rest it fetches into ``build/``. What was built lies
-in ``dist/``. ``try`` installs the package that lies there in minimal Debian trees, fills a text and removes it again;
-that needs root and mmdebstrap. ``try-windows`` does so with the installer for Windows, as far as Wine goes.
+Needs Debian 12 or later with dpkg-deb, binutils, xz-utils, g++, cmake, ninja-build, libxcb-cursor0, libxcb-icccm4 and
+libxcb-keysyms1, and ``appimage`` also appimagetool; the rest it fetches into ``build/``. What was built lies in
+``dist/``. ``try`` installs the package that lies there in minimal Debian trees, fills a text and removes it again; that
+needs root and mmdebstrap. ``try-windows`` does so with the installer for Windows, as far as Wine goes.
 
-**Untested**, since nobody could run them yet: ``appimage`` (needs appimagetool on the PATH), ``macos`` (on a Mac), and
-the recipe for Flatpak, which wraps what ``bundle`` leaves in ``build/bundle``.
+**Untested**, since nobody could run them yet: ``macos`` (on a Mac), and the recipe for Flatpak, which wraps what
+``bundle`` leaves in ``build/bundle``.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from pathlib import Path
 
@@ -31,6 +33,9 @@ PLACE = ("--at", "2:12", "--seed", "1")  # of a hole to be filled
 ENDED = "124"  # by timeout: until then the window was there
 TOOL = "pyinstaller>=6.22,<7"
 STRIPPED = ("libtorch_cpu.so", "libtorch_python.so", "libpython3*")  # others break when stripped, as OpenBLAS does
+OPENCV = "opencv-python-headless"
+# What Qt needs of X11 and many a desktop lacks, where only root could add it.
+X11 = {f"libxcb-{name}" for name in ("cursor", "icccm", "image", "keysyms", "render-util", "util")}
 SOURCES = ("experts.py", "linear.py", "sampler.py")  # of kernels: Triton reads them, so they must be there as text
 
 
@@ -46,8 +51,7 @@ def main() -> int:
         windows.tried(SETUP, BUILD, VERSION)
         return 0
     made = TARGETS[target]()
-    size = sum(file.lstat().st_size for file in (made, *made.rglob("*")) if not file.is_dir())
-    print(f"{made.relative_to(ROOT)}: {size / 1e6:.0f} MB")
+    print(f"{made.relative_to(ROOT)}: {kilobytes(made) * 1.024e-3:.0f} MB")
     return 0
 
 
@@ -57,6 +61,8 @@ def bundle() -> Path:
     # Not editable: PyInstaller does not follow the finder of an editable one.
     run(python, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", ROOT)
     run(python, "-m", "pip", "install", "--quiet", ROOT, TOOL)
+    if sys.platform == "linux":
+        opencv(python)
     options = ("--noconfirm", "--log-level", "WARN", "--distpath", BUILD / "bundle", "--workpath", BUILD / "work")
     run(python, "-m", "PyInstaller", *options, HERE / "palimpsest.spec")
     folder = BUILD / "bundle" / "palimpsest"
@@ -66,11 +72,39 @@ def bundle() -> Path:
     return folder
 
 
+def opencv(python: Path) -> None:
+    """Put OpenCV made from its sources by ``opencv.cmake`` in the place of its wheel."""
+    version = told(python, "-c", f"from importlib.metadata import version; print(version('{OPENCV}'))").strip()
+    folder = BUILD / f"opencv-{version}"
+    made = folder / "made" / "lib" / "python3" / "cv2.abi3.so"
+    if not made.exists():
+        fetched = ("--no-deps", "--no-binary", OPENCV, "--dest", folder, f"{OPENCV}=={version}")
+        run(python, "-m", "pip", "download", "--quiet", *fetched)
+        (archive,) = folder.glob("*.tar.gz")
+        shutil.unpack_archive(archive, folder, filter="data")
+        (sources,) = folder.glob("*/opencv")
+        include, place, name = sysconfig.get_config_vars("INCLUDEPY", "LIBDIR", "LDLIBRARY")
+        bound = (
+            f"-DPYTHON3_EXECUTABLE={python}",
+            f"-DPYTHON3_INCLUDE_DIR={include}",
+            f"-DPYTHON3_LIBRARY={place}/{name}",
+        )
+        run("cmake", "-G", "Ninja", "-C", HERE / "opencv.cmake", "-S", sources, "-B", folder / "made", *bound)
+        run("cmake", "--build", folder / "made", "--target", "opencv_python3")
+    (packages,) = (BUILD / "venv").glob("lib/python*/site-packages")
+    for wheel in ("cv2", "opencv_python_headless.libs"):
+        shutil.rmtree(packages / wheel, ignore_errors=True)
+    shutil.copy(made, packages)
+
+
 def check(folder: Path) -> None:
     """Refuse a bundle that would not run elsewhere. Raises SystemExit."""
     wrong = [f"{link} leads nowhere" for link in folder.rglob("*") if link.is_symlink() and not link.exists()]
     kernels = folder / "_internal" / "palimpsest" / "engine" / "kernels"
     wrong += [f"{kernels / name} is missing" for name in SOURCES if not (kernels / name).exists()]
+    if sys.platform == "linux":
+        there = {path.name.partition(".")[0] for path in (folder / "_internal").iterdir()}
+        wrong += [f"{library} is missing: install it here" for library in sorted(X11 - there)]
     if wrong:
         raise SystemExit("\n".join(wrong))
 
@@ -81,9 +115,8 @@ def deb() -> Path:
     lay_out(tree, tree / "usr")
     (tree / "usr" / "bin").mkdir()
     (tree / "usr" / "bin" / "palimpsest").symlink_to("../lib/palimpsest/palimpsest")
-    size = sum(file.lstat().st_size for file in tree.rglob("*") if not file.is_dir()) // 1024
+    control = (HERE / "debian" / "control").read_text().format(version=VERSION, size=kilobytes(tree))
     (tree / "DEBIAN").mkdir()
-    control = (HERE / "debian" / "control").read_text().format(version=VERSION, size=size)
     (tree / "DEBIAN" / "control").write_text(control)
     shutil.copy(HERE / "debian" / "postrm", tree / "DEBIAN")
     (tree / "DEBIAN" / "postrm").chmod(0o755)
@@ -106,15 +139,18 @@ def tried(suite: str) -> None:
     inside(tree, "apt-get update -qq")
     inside(tree, f"apt-get install -qq --no-install-recommends /root/{PACKAGE.name} </dev/null >/dev/null 2>&1")
     found = inside(tree, f"palimpsest fill /tmp/{text.name} {' '.join(PLACE)}")
-    shown = inside(tree, "HOME=/tmp QT_QPA_PLATFORM=offscreen timeout 10 palimpsest /tmp/some.py 2>/dev/null; echo $?")
+    window = "timeout 10 palimpsest /tmp/some.py 2>/dev/null; echo $?"
+    shown = [inside(tree, f"HOME=/tmp QT_QPA_PLATFORM=offscreen {window}").strip()]
+    inside(tree, "apt-get install -qq --no-install-recommends xvfb xauth </dev/null >/dev/null 2>&1")
+    shown.append(inside(tree, f"HOME=/tmp QT_QPA_PLATFORM=xcb xvfb-run -a sh -c '{window}'").strip())
     inside(tree, "DEBIAN_FRONTEND=noninteractive apt-get purge -qq palimpsest </dev/null >/dev/null 2>&1")
     left = inside(
         tree,
         "find / -xdev -path /proc -prune -o -path /tmp -prune -o -path /root -prune -o -iname '*palimpsest*' -print",
     )
-    if found != expected or shown.split()[-1] != ENDED or left:
+    if found != expected or shown != [ENDED, ENDED] or left:
         raise SystemExit(
-            f"{suite}: filled {found!r} for {expected!r}, the window ended with {shown!r}, left is {left!r}"
+            f"{suite}: filled {found!r} for {expected!r}, the windows ended with {shown}, left is {left!r}"
         )
     print(f"{suite}: installed, filled, shown and removed")
 
@@ -168,7 +204,8 @@ def without_root() -> Path:
     archive = BUILD / "run.tar.xz"
     run("tar", "--create", "--xz", "--file", archive, "--owner=0", "--group=0", "--directory", tree, ".")
     with made.open("wb") as file:
-        file.write((HERE / "debian" / "unpack.sh").read_bytes())
+        script = (HERE / "debian" / "unpack.sh").read_text()
+        file.write(script.replace("@KILOBYTES@", str(kilobytes(tree))).encode())
         with archive.open("rb") as data:
             shutil.copyfileobj(data, file)
     made.chmod(0o755)
@@ -201,6 +238,11 @@ def macos() -> Path:
     application = BUILD / "bundle" / "Palimpsest.app"
     run("hdiutil", "create", "-volname", "Palimpsest", "-srcfolder", application, "-ov", "-format", "UDZO", made)
     return made
+
+
+def kilobytes(made: Path) -> int:
+    """What a file, or all of a folder, takes, in KiB."""
+    return sum(file.lstat().st_size for file in (made, *made.rglob("*")) if not file.is_dir()) // 1024
 
 
 def run(*command: object) -> None:

@@ -21,8 +21,9 @@ if [ "${1:-}" = "--remove" ]; then
 fi
 mkdir -p "$prefix/bin"
 free=$(df -Pk "$prefix" | awk 'NR==2 {print $4}')
-if [ "$free" -lt 900000 ]; then
-    echo "Palimpsest needs 900 MB in $prefix, and only $((free / 1024)) MB are free: make room, or choose another place with PREFIX=... $0" >&2
+needed=@KILOBYTES@
+if [ "$free" -lt "$needed" ]; then
+    echo "Palimpsest needs $((needed / 1000)) MB in $prefix, and only $((free / 1000)) MB are free: make room, or choose another place with PREFIX=... $0" >&2
     exit 1
 fi
 rm -rf "$prefix/lib/palimpsest.new"
