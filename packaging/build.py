@@ -2,8 +2,9 @@
 
 Needs Debian 12 or later with dpkg-deb, binutils, xz-utils, g++, cmake, ninja-build, libxcb-cursor0, libxcb-icccm4 and
 libxcb-keysyms1, and ``appimage`` also appimagetool; the rest it fetches into ``build/``. What was built lies in
-``dist/``. ``try`` installs the package that lies there in minimal Debian trees, fills a text and removes it again; that
-needs root and mmdebstrap. ``try-windows`` does so with the installer for Windows, as far as Wine goes.
+``dist/``. ``try`` installs the package that lies there in minimal Debian trees, fills a text, shows its window and
+removes it again; ``try-run`` does so with the script, as somebody who is not root. Both need root and mmdebstrap.
+``try-windows`` does so with the installer for Windows, as far as Wine goes.
 
 **Untested**, since nobody could run them yet: ``macos`` (on a Mac), and the recipe for Flatpak, which wraps what
 ``bundle`` leaves in ``build/bundle``.
@@ -28,9 +29,16 @@ BUILD, DIST = ROOT / "build", ROOT / "dist"
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 SETUP = DIST / f"palimpsest-{VERSION}-setup.exe"
 PACKAGE = DIST / f"palimpsest_{VERSION}_amd64.deb"
+SCRIPT = DIST / f"palimpsest-{VERSION}-x86_64.run"
 SUITES = ("bookworm", "trixie")
 PLACE = ("--at", "2:12", "--seed", "1")  # of a hole to be filled
 ENDED = "124"  # by timeout: until then the window was there
+TEXT = Path("/tmp/some.py")
+# The window for a while, on no screen and on X11's.
+SHOWN = tuple(
+    f"QT_QPA_PLATFORM={one} timeout 15 {{}} {TEXT} 2>/dev/null; echo $?" for one in ("offscreen", "xcb xvfb-run -a")
+)
+INSTALL, QUIETLY = "apt-get install -qq --no-install-recommends", "</dev/null >/dev/null 2>&1"
 TOOL = "pyinstaller>=6.22,<7"
 STRIPPED = ("libtorch_cpu.so", "libtorch_python.so", "libpython3*")  # others break when stripped, as OpenBLAS does
 OPENCV = "opencv-python-headless"
@@ -41,14 +49,10 @@ SOURCES = ("experts.py", "linear.py", "sampler.py")  # of kernels: Triton reads 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("target", choices=[*TARGETS, "try", "try-windows"])
+    parser.add_argument("target", choices=[*TARGETS, *TRIALS])
     target = parser.parse_args().target
-    if target == "try":
-        for suite in SUITES:
-            tried(suite)
-        return 0
-    if target == "try-windows":
-        windows.tried(SETUP, BUILD, VERSION)
+    if target in TRIALS:
+        TRIALS[target]()
         return 0
     made = TARGETS[target]()
     print(f"{made.relative_to(ROOT)}: {kilobytes(made) * 1.024e-3:.0f} MB")
@@ -128,31 +132,60 @@ def deb() -> Path:
 def tried(suite: str) -> None:
     """Install the package in a minimal tree of that Debian, fill a text by it, and remove it. Raises SystemExit where
     that is not the text which the program gives here, and where something stays behind."""
+    tree, expected = minimal(suite)
+    shutil.copy(PACKAGE, tree / "root")
+    inside(tree, f"{INSTALL} /root/{PACKAGE.name} {QUIETLY}")
+    found = inside(tree, f"palimpsest fill {TEXT} {' '.join(PLACE)}")
+    inside(tree, f"{INSTALL} xvfb xauth {QUIETLY}")
+    shown = [inside(tree, f"HOME=/tmp {start.format('palimpsest')}").strip() for start in SHOWN]
+    inside(tree, f"DEBIAN_FRONTEND=noninteractive apt-get purge -qq palimpsest {QUIETLY}")
+    elsewhere = "-path /proc -prune -o -path /tmp -prune -o -path /root -prune"
+    left = inside(tree, f"find / -xdev {elsewhere} -o -iname '*palimpsest*' -print")
+    judge(suite, (found, shown, left), expected)
+
+
+def tried_without_root(suite: str) -> None:
+    """Do so with the script, as somebody who may change nothing but her home."""
+    tree, expected = minimal(suite)
+    shutil.copy(SCRIPT, tree / "tmp" / "palimpsest.run")
+    needed = (HERE / "debian" / "control").read_text().partition("Depends: ")[2].partition("\n")[0]
+    inside(tree, f"{INSTALL.replace('install', 'satisfy')} '{needed}, xvfb, xauth' {QUIETLY}")
+    inside(tree, "useradd --create-home --shell /bin/sh somebody")
+
+    def as_somebody(script: str) -> str:
+        (tree / "tmp" / "script").write_text(script)
+        return inside(tree, "su - somebody /tmp/script")
+
+    as_somebody("sh /tmp/palimpsest.run >/dev/null")
+    place = "~/.local/bin/palimpsest"
+    found = as_somebody(f"{place} fill {TEXT} {' '.join(PLACE)}")
+    shown = [as_somebody(start.format(place)).strip() for start in SHOWN]
+    as_somebody("sh /tmp/palimpsest.run --remove >/dev/null")
+    hers = " ".join(f"! -path '*/{place}/*'" for place in (".config", ".cache", ".local/state", "share/palimpsest"))
+    left = inside(tree, f"find /home/somebody -type f -path '*palimpsest*' {hers}")
+    judge(f"{suite}, without root", (found, shown, left), expected)
+
+
+def minimal(suite: str) -> tuple[Path, str]:
+    """A new minimal tree of that Debian with a text to be filled, and what the program writes there."""
     tree = BUILD / suite
     shutil.rmtree(tree, ignore_errors=True)
     run("mmdebstrap", "--quiet", "--variant=minbase", suite, tree)
-    shutil.copy(PACKAGE, tree / "root")
     shutil.copy("/etc/resolv.conf", tree / "etc")
-    text = tree / "tmp" / "some.py"
+    text = tree / TEXT.relative_to("/")
     text.write_text("def add(a, b):\n    return \n")
-    expected = told(BUILD / "venv" / "bin" / "palimpsest", "fill", text, *PLACE)
     inside(tree, "apt-get update -qq")
-    inside(tree, f"apt-get install -qq --no-install-recommends /root/{PACKAGE.name} </dev/null >/dev/null 2>&1")
-    found = inside(tree, f"palimpsest fill /tmp/{text.name} {' '.join(PLACE)}")
-    window = "timeout 10 palimpsest /tmp/some.py 2>/dev/null; echo $?"
-    shown = [inside(tree, f"HOME=/tmp QT_QPA_PLATFORM=offscreen {window}").strip()]
-    inside(tree, "apt-get install -qq --no-install-recommends xvfb xauth </dev/null >/dev/null 2>&1")
-    shown.append(inside(tree, f"HOME=/tmp QT_QPA_PLATFORM=xcb xvfb-run -a sh -c '{window}'").strip())
-    inside(tree, "DEBIAN_FRONTEND=noninteractive apt-get purge -qq palimpsest </dev/null >/dev/null 2>&1")
-    left = inside(
-        tree,
-        "find / -xdev -path /proc -prune -o -path /tmp -prune -o -path /root -prune -o -iname '*palimpsest*' -print",
-    )
+    return tree, told(BUILD / "venv" / "bin" / "palimpsest", "fill", text, *PLACE)
+
+
+def judge(where: str, seen: tuple[str, list[str], str], expected: str) -> None:
+    """Say that all went well, or raise SystemExit."""
+    found, shown, left = seen
     if found != expected or shown != [ENDED, ENDED] or left:
         raise SystemExit(
-            f"{suite}: filled {found!r} for {expected!r}, the windows ended with {shown}, left is {left!r}"
+            f"{where}: filled {found!r} for {expected!r}, the windows ended with {shown}, left is {left!r}"
         )
-    print(f"{suite}: installed, filled, shown and removed")
+    print(f"{where}: installed, filled, shown and removed", flush=True)
 
 
 def inside(tree: Path, script: str) -> str:
@@ -200,16 +233,15 @@ def without_root() -> Path:
     tree = BUILD / "run"
     lay_out(tree, tree)
     DIST.mkdir(exist_ok=True)
-    made = DIST / f"palimpsest-{VERSION}-x86_64.run"
     archive = BUILD / "run.tar.xz"
     run("tar", "--create", "--xz", "--file", archive, "--owner=0", "--group=0", "--directory", tree, ".")
-    with made.open("wb") as file:
+    with SCRIPT.open("wb") as file:
         script = (HERE / "debian" / "unpack.sh").read_text()
         file.write(script.replace("@KILOBYTES@", str(kilobytes(tree))).encode())
         with archive.open("rb") as data:
             shutil.copyfileobj(data, file)
-    made.chmod(0o755)
-    return made
+    SCRIPT.chmod(0o755)
+    return SCRIPT
 
 
 def appimage() -> Path:
@@ -256,6 +288,12 @@ TARGETS = {
     "windows": lambda: windows.installer(SETUP, BUILD, VERSION),
     "appimage": appimage,
     "macos": macos,
+}
+
+TRIALS = {
+    "try": lambda: [tried(suite) for suite in SUITES],
+    "try-run": lambda: [tried_without_root(suite) for suite in SUITES],
+    "try-windows": lambda: windows.tried(SETUP, BUILD, VERSION),
 }
 
 if __name__ == "__main__":
