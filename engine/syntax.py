@@ -9,8 +9,10 @@ from dataclasses import replace
 from palimpsest.engine.request import Fill, Written, certain
 
 REACH = 20_000  # characters around the holes that are looked at
-# What may stand in a hole, to tell whether all else is Python.
-STANDING = ("x", "", '"""', "x(", ")", " x:", " = x", " import x", "x: x,")
+# What may stand in a hole, to tell whether all else is Python: a value, nothing, what opens or closes, an item of many,
+# the head of a block.
+STANDING = ("x", "", '"""', "'''", "x(", "x: [", "def x(", ")", "):", " = x", " import x", "x: x,", "x=x,")
+STANDING += (" x:", "def x():", "if x:", "try:", " x():", "(x):", " x in x:")
 # Without one of these at the beginning of a line it may as well be YAML, JSON or a heading.
 SIGN = re.compile(r"^[ \t]*(?:async|class|def|for|from|if|import|return|try|while|with)\b", re.MULTILINE)
 STATEMENT = re.compile(r"[ \t]*[\w@]")

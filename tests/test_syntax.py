@@ -27,6 +27,18 @@ def keeps(fill, *texts):
         ("f(", "a, b", "a b", ")\n"),
         ("f(a", ", b)", "]", "\n"),
         ("if x:\n    ", "pass", "else:", "\n"),
+        # What a block begins with, or lines in brackets.
+        ("class A:\n    ", "def f(self):", "return 1", "\n        return self\n"),
+        ("class A:\n    def", " f(self):", " f(self", "\n        return self\n"),
+        ("def f", "(a):", "(a)", "\n    return a\n"),
+        ("for", " a in b:", " a:", "\n    print(a)\n"),
+        ("", "try:", "else:", "\n    f()\nexcept OSError:\n    pass\n"),
+        ("", "if a:", "a", "\n    f()\nelse:\n    g()\n"),
+        ("f(\n    ", "a=1,", "a=1", "\n    b=2,\n)\n"),
+        ("def f(\n    a", "):", ")", "\n    return a\n"),
+        ("a = {\n    ", "b: [", "b: (", "\n        1,\n    ],\n}\n"),
+        ("class A:\n    ", "def f(", "f(", "\n        self,\n    ) -> None:\n        pass\n"),
+        ("a = '''\nb", "'''", '"""', "\nc = 1\n"),
         # Of the rest of the file only a part is given: it begins and ends amid something else.
         ("t\n    return 2\n\n\ndef f():\n    x = ", "1", "1 +", "\n    return x\n\n\ndef g(\n"),
         (
