@@ -38,7 +38,7 @@ TEXT = Path("/tmp/some.py")
 SHOWN = tuple(
     f"QT_QPA_PLATFORM={one} timeout 15 {{}} {TEXT} 2>/dev/null; echo $?" for one in ("offscreen", "xcb xvfb-run -a")
 )
-INSTALL, QUIETLY = "apt-get install -qq --no-install-recommends", "</dev/null >/dev/null 2>&1"
+APT, QUIETLY = "apt-get -qq --no-install-recommends", "</dev/null >/dev/null 2>&1"
 TOOL = "pyinstaller>=6.22,<7"
 STRIPPED = ("libtorch_cpu.so", "libtorch_python.so", "libpython3*")  # others break when stripped, as OpenBLAS does
 OPENCV = "opencv-python-headless"
@@ -134,9 +134,9 @@ def tried(suite: str) -> None:
     that is not the text which the program gives here, and where something stays behind."""
     tree, expected = minimal(suite)
     shutil.copy(PACKAGE, tree / "root")
-    inside(tree, f"{INSTALL} /root/{PACKAGE.name} {QUIETLY}")
+    inside(tree, f"{APT} install /root/{PACKAGE.name} {QUIETLY}")
     found = inside(tree, f"palimpsest fill {TEXT} {' '.join(PLACE)}")
-    inside(tree, f"{INSTALL} xvfb xauth {QUIETLY}")
+    inside(tree, f"{APT} install xvfb xauth {QUIETLY}")
     shown = [inside(tree, f"HOME=/tmp {start.format('palimpsest')}").strip() for start in SHOWN]
     inside(tree, f"DEBIAN_FRONTEND=noninteractive apt-get purge -qq palimpsest {QUIETLY}")
     elsewhere = "-path /proc -prune -o -path /tmp -prune -o -path /root -prune"
@@ -149,7 +149,7 @@ def tried_without_root(suite: str) -> None:
     tree, expected = minimal(suite)
     shutil.copy(SCRIPT, tree / "tmp" / "palimpsest.run")
     needed = (HERE / "debian" / "control").read_text().partition("Depends: ")[2].partition("\n")[0]
-    inside(tree, f"{INSTALL.replace('install', 'satisfy')} '{needed}, xvfb, xauth' {QUIETLY}")
+    inside(tree, f"{APT} satisfy '{needed}, xvfb, xauth' {QUIETLY}")
     inside(tree, "useradd --create-home --shell /bin/sh somebody")
 
     def as_somebody(script: str) -> str:
