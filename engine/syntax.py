@@ -9,12 +9,16 @@ from dataclasses import replace
 from palimpsest.engine.request import Fill, Written, certain
 
 REACH = 20_000  # characters around the holes that are looked at
-# What may stand in a hole, to tell whether all else is Python: a value, nothing, what opens or closes, an item of many,
-# the head of a block.
-STANDING = ("x", "", '"""', "'''", "x(", "x: [", "def x(", ")", "):", " = x", " import x", "x: x,", "x=x,")
-STANDING += (" x:", "def x():", "if x:", "try:", " x():", "(x):", " x in x:")
+NEAR = 5_000  # and where not all of them are Python
+# What may stand in a hole, to tell whether all else is Python.
+VALUES = ("x", "", '"""', "'''", " = x", " import x")
+BRACKETS = ("x(", "x: [", "def x(", "[", "{", ")", "):", "]", "}")
+ITEMS = ("x: x,", "x=x,", "x,")
+HEADS = (" x:", "def x():", "if x:", "try:", "except x:", "case x:", " x():", "(x):", " x in x:")
+STANDING = (*VALUES, *BRACKETS, *ITEMS, *HEADS)
 # Without one of these at the beginning of a line it may as well be YAML, JSON or a heading.
 SIGN = re.compile(r"^[ \t]*(?:async|class|def|for|from|if|import|return|try|while|with)\b", re.MULTILINE)
+FOREIGN = re.compile(r"^[ \t]*(?:end|fi|done)[ \t;]*$", re.MULTILINE)  # Ruby, Lua, Julia, shells
 STATEMENT = re.compile(r"[ \t]*[\w@]")
 BLOCK = "if 1:\n"  # what indented lines stand under
 
@@ -24,7 +28,8 @@ Keeps = Callable[[tuple[Written, ...]], bool]
 def python(fill: Fill) -> Keeps | None:
     """Tells whether the text is Python with that in the holes; None where it is no Python anyway."""
     fill = replace(fill, before=fill.before[-REACH:], after=fill.after[:REACH])
-    if not (SIGN.search(fill.before) or SIGN.search(fill.after)):
+    around = (fill.before, fill.after)
+    if not any(map(SIGN.search, around)) or any(map(FOREIGN.search, around)):
         return None
     for near in _near(fill):
         stands = [fill.selections, *((text,) * len(fill.selections) for text in STANDING)]
@@ -46,6 +51,7 @@ def parses(text: str) -> bool:
 def _near(fill: Fill) -> Iterator[Fill]:
     """The fill with all around it, or with nothing but whole statements, where the rest of the file is not known."""
     yield fill
+    fill = replace(fill, before=fill.before[-NEAR:], after=fill.after[:NEAR])
     *lines, last = fill.before.split("\n")
     first, *rest = fill.after.split("\n")
     begun = [number for number, line in enumerate(lines) if number and STATEMENT.match(line)]

@@ -1,10 +1,10 @@
 """Builds what people install: ``python packaging/build.py deb`` (``run`` for people without root, ``windows``).
 
-Needs Debian 12 or later with dpkg-deb, binutils, xz-utils, g++, cmake, ninja-build, libxcb-cursor0, libxcb-icccm4 and
-libxcb-keysyms1, and ``appimage`` also appimagetool; the rest it fetches into ``build/``. What was built lies in
-``dist/``. ``try`` installs the package that lies there in minimal Debian trees, fills a text, shows its window and
-removes it again; ``try-run`` does so with the script, as somebody who is not root. Both need root and mmdebstrap.
-``try-windows`` does so with the installer for Windows, as far as Wine goes.
+Needs Debian 12 or later with dpkg-deb, binutils, xz-utils, python3-dev, g++, cmake, ninja-build, libxcb-cursor0,
+libxcb-icccm4 and libxcb-keysyms1, and ``appimage`` also appimagetool; the rest it fetches into ``build/``. What was
+built lies in ``dist/``. ``try`` installs the package that lies there in minimal Debian trees, fills a text, shows its
+window and removes it again; ``try-run`` does so with the script, as somebody who is not root. Both need root and
+mmdebstrap. ``try-windows`` does so with the installer for Windows, as far as Wine goes.
 
 **Untested**, since nobody could run them yet: ``macos`` (on a Mac), and the recipe for Flatpak, which wraps what
 ``bundle`` leaves in ``build/bundle``.
@@ -40,7 +40,12 @@ SHOWN = tuple(
 )
 APT, QUIETLY = "apt-get -qq --no-install-recommends", "</dev/null >/dev/null 2>&1"
 TOOL = "pyinstaller>=6.22,<7"
-STRIPPED = ("libtorch_cpu.so", "libtorch_python.so", "libpython3*")  # others break when stripped, as OpenBLAS does
+STRIPPED = (
+    "libtorch_cpu.so",
+    "libtorch_python.so",
+    "libpython3*",
+    "cv2.abi3.so",
+)  # others break when stripped, as OpenBLAS does
 OPENCV = "opencv-python-headless"
 # What Qt needs of X11 and many a desktop lacks, where only root could add it.
 X11 = {f"libxcb-{name}" for name in ("cursor", "icccm", "image", "keysyms", "render-util", "util")}
@@ -85,7 +90,7 @@ def opencv(python: Path) -> None:
         fetched = ("--no-deps", "--no-binary", OPENCV, "--dest", folder, f"{OPENCV}=={version}")
         run(python, "-m", "pip", "download", "--quiet", *fetched)
         (archive,) = folder.glob("*.tar.gz")
-        shutil.unpack_archive(archive, folder, filter="data")
+        run("tar", "--extract", "--file", archive, "--directory", folder)
         (sources,) = folder.glob("*/opencv")
         include, place, name = sysconfig.get_config_vars("INCLUDEPY", "LIBDIR", "LDLIBRARY")
         bound = (
@@ -149,7 +154,7 @@ def tried_without_root(suite: str) -> None:
     tree, expected = minimal(suite)
     shutil.copy(SCRIPT, tree / "tmp" / "palimpsest.run")
     needed = (HERE / "debian" / "control").read_text().partition("Depends: ")[2].partition("\n")[0]
-    inside(tree, f"{APT} satisfy '{needed}, xvfb, xauth' {QUIETLY}")
+    inside(tree, f"{APT} satisfy '{needed}, xz-utils, xvfb, xauth' {QUIETLY}")
     inside(tree, "useradd --create-home --shell /bin/sh somebody")
 
     def as_somebody(script: str) -> str:
@@ -162,7 +167,7 @@ def tried_without_root(suite: str) -> None:
     shown = [as_somebody(start.format(place)).strip() for start in SHOWN]
     as_somebody("sh /tmp/palimpsest.run --remove >/dev/null")
     hers = " ".join(f"! -path '*/{place}/*'" for place in (".config", ".cache", ".local/state", "share/palimpsest"))
-    left = inside(tree, f"find /home/somebody -type f -path '*palimpsest*' {hers}")
+    left = inside(tree, f"find /home/somebody ! -type d -path '*palimpsest*' {hers}")
     judge(f"{suite}, without root", (found, shown, left), expected)
 
 
@@ -216,6 +221,9 @@ def share(usr: Path) -> None:
     for name, place in places.items():
         (usr / place).mkdir(parents=True, exist_ok=True)
         shutil.copy(HERE / "debian" / name, usr / place)
+    for library in X11:
+        (notice,) = Path("/usr/share/doc").glob(f"{library}[0-9]/copyright")
+        shutil.copy(notice, usr / "share" / "doc" / "palimpsest" / f"{library}.copyright")
     icons = usr / "share" / "icons" / "hicolor" / "scalable" / "apps"
     icons.mkdir(parents=True)
     shutil.copy(ROOT / "resources" / "icons" / "palimpsest.svg", icons)

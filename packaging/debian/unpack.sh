@@ -21,9 +21,10 @@ if [ "${1:-}" = "--remove" ]; then
 fi
 mkdir -p "$prefix/bin"
 free=$(df -Pk "$prefix" | awk 'NR==2 {print $4}')
-needed=@KILOBYTES@
+needed=$((@KILOBYTES@ * 51 / 50)) # files take whole blocks
+command -v xz >/dev/null || { echo "Palimpsest is packed with xz, which is missing here: install xz-utils." >&2; exit 1; }
 if [ "$free" -lt "$needed" ]; then
-    echo "Palimpsest needs $((needed / 1000)) MB in $prefix, and only $((free / 1000)) MB are free: make room, or choose another place with PREFIX=... $0" >&2
+    echo "Palimpsest needs $((needed * 128 / 125000)) MB in $prefix, and only $((free * 128 / 125000)) MB are free: make room, or choose another place with PREFIX=... $0" >&2
     exit 1
 fi
 rm -rf "$prefix/lib/palimpsest.new"
