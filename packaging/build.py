@@ -40,12 +40,8 @@ SHOWN = tuple(
 )
 APT, QUIETLY = "apt-get -qq --no-install-recommends", "</dev/null >/dev/null 2>&1"
 TOOL = "pyinstaller>=6.22,<7"
-STRIPPED = (
-    "libtorch_cpu.so",
-    "libtorch_python.so",
-    "libpython3*",
-    "cv2.abi3.so",
-)  # others break when stripped, as OpenBLAS does
+# Others break when stripped, as OpenBLAS does.
+STRIPPED = ("libtorch_cpu.so", "libtorch_python.so", "libpython3*", "cv2.abi3.so")
 OPENCV = "opencv-python-headless"
 # What Qt needs of X11 and many a desktop lacks, where only root could add it.
 X11 = {f"libxcb-{name}" for name in ("cursor", "icccm", "image", "keysyms", "render-util", "util")}
@@ -100,7 +96,7 @@ def opencv(python: Path) -> None:
         )
         run("cmake", "-G", "Ninja", "-C", HERE / "opencv.cmake", "-S", sources, "-B", folder / "made", *bound)
         run("cmake", "--build", folder / "made", "--target", "opencv_python3")
-    (packages,) = (BUILD / "venv").glob("lib/python*/site-packages")
+    (packages,) = python.parents[1].glob("lib/python*/site-packages")
     for wheel in ("cv2", "opencv_python_headless.libs"):
         shutil.rmtree(packages / wheel, ignore_errors=True)
     shutil.copy(made, packages)
@@ -146,7 +142,7 @@ def tried(suite: str) -> None:
     inside(tree, f"DEBIAN_FRONTEND=noninteractive apt-get purge -qq palimpsest {QUIETLY}")
     elsewhere = "-path /proc -prune -o -path /tmp -prune -o -path /root -prune"
     left = inside(tree, f"find / -xdev {elsewhere} -o -iname '*palimpsest*' -print")
-    judge(suite, (found, shown, left), expected)
+    judge(suite, expected, found, shown, left)
 
 
 def tried_without_root(suite: str) -> None:
@@ -168,7 +164,7 @@ def tried_without_root(suite: str) -> None:
     as_somebody("sh /tmp/palimpsest.run --remove >/dev/null")
     hers = " ".join(f"! -path '*/{place}/*'" for place in (".config", ".cache", ".local/state", "share/palimpsest"))
     left = inside(tree, f"find /home/somebody ! -type d -path '*palimpsest*' {hers}")
-    judge(f"{suite}, without root", (found, shown, left), expected)
+    judge(f"{suite}, without root", expected, found, shown, left)
 
 
 def minimal(suite: str) -> tuple[Path, str]:
@@ -183,9 +179,8 @@ def minimal(suite: str) -> tuple[Path, str]:
     return tree, told(BUILD / "venv" / "bin" / "palimpsest", "fill", text, *PLACE)
 
 
-def judge(where: str, seen: tuple[str, list[str], str], expected: str) -> None:
+def judge(where: str, expected: str, found: str, shown: list[str], left: str) -> None:
     """Say that all went well, or raise SystemExit."""
-    found, shown, left = seen
     if found != expected or shown != [ENDED, ENDED] or left:
         raise SystemExit(
             f"{where}: filled {found!r} for {expected!r}, the windows ended with {shown}, left is {left!r}"

@@ -19,10 +19,10 @@ if [ "${1:-}" = "--remove" ]; then
     [ ! -d "$models" ] || echo "Checkpoints that were fetched stay in $models, which other programs use too."
     exit 0
 fi
+command -v xz >/dev/null || { echo "Palimpsest is packed with xz, which is missing here: install xz-utils." >&2; exit 1; }
 mkdir -p "$prefix/bin"
 free=$(df -Pk "$prefix" | awk 'NR==2 {print $4}')
 needed=$((@KILOBYTES@ * 51 / 50)) # files take whole blocks
-command -v xz >/dev/null || { echo "Palimpsest is packed with xz, which is missing here: install xz-utils." >&2; exit 1; }
 if [ "$free" -lt "$needed" ]; then
     echo "Palimpsest needs $((needed * 128 / 125000)) MB in $prefix, and only $((free * 128 / 125000)) MB are free: make room, or choose another place with PREFIX=... $0" >&2
     exit 1
