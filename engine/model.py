@@ -150,21 +150,27 @@ class Model:
         return self._logits(decoder.norm(hidden[free if read is None else read]))
 
     @torch.inference_mode()
-    def likelihood(self, prefix: Prefix, ids: Tensor, weight: Tensor) -> Tensor:
-        """The log-probabilities of the tokens ``ids`` (B T), of which the first is the last of ``prefix``: each but it
-        given those before it, as the encoder reads them; their sum by ``weight`` (B T). B"""
+    def likelihood(self, prefix: Prefix, ids: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
+        """The log-probabilities of the tokens of B texts ``ids``, each of which begins with the last of ``prefix``:
+        of each token but that given those before it, as the encoder reads them; their sum by ``weights``. B
+
+        All are read as one row in which none sees another: so the prefix is there once for all of them.
+        """
         encoder: Any = self.network.model.encoder.language_model
-        behind, count = prefix.without_last(), ids.shape[1]
+        behind = prefix.without_last()
+        lengths = [len(one) for one in ids]
+        text = torch.arange(len(ids)).repeat_interleave(torch.tensor(lengths)).to(self.device)
+        place = torch.cat([torch.arange(length) for length in lengths]).to(self.device)
+        told, weight = (torch.cat(list(parts)).to(self.device) for parts in (ids, weights))
         layers = zip(self._kinds, behind.layers, self.windows, strict=True)
         seen = {kind: (layer.keys.shape[2], window) for kind, layer, window in layers}
-        masks = {kind: self._mask(known, count, window) for kind, (known, window) in seen.items()}
-        positions = self._positions(behind.length, count)
-        hidden = self.layers(encoder, encoder.embed_tokens(ids), positions, masks, behind.seen_by(len(ids)))
-        weight = weight[:, 1:]
-        counted = weight > 0
-        log_probabilities = self._logits(encoder.norm(hidden[:, :-1][counted])).log_softmax(-1)
-        own = log_probabilities.gather(1, ids[:, 1:][counted][:, None]).squeeze(1)
-        return (torch.zeros(counted.shape, device=ids.device).masked_scatter(counted, own) * weight).sum(-1)
+        masks = {kind: self._parted(known, text, place, window) for kind, (known, window) in seen.items()}
+        positions = behind.length + place[None]
+        hidden = self.layers(encoder, encoder.embed_tokens(told[None]), positions, masks, behind.seen_by(1))[0]
+        counted = ((weight > 0) & (place > 0)).nonzero().flatten()
+        log_probabilities = self._logits(encoder.norm(hidden[counted - 1])).log_softmax(-1)
+        own = log_probabilities.gather(1, told[counted][:, None]).squeeze(1) * weight[counted]
+        return torch.zeros(len(ids), device=self.device).index_add(0, text[counted], own)
 
     def _logits(self, hidden: Tensor) -> Tensor:
         """N C -> N V, fp32"""
@@ -201,6 +207,16 @@ class Model:
         keys = known + new if window is None else min(known, window - 1) + new
         distance = torch.arange(keys - new, keys, device=self.device)[:, None] - torch.arange(keys, device=self.device)
         hidden = distance < 0 if window is None else (distance < 0) | (distance >= window)
+        mask = torch.zeros(hidden.shape, dtype=self.network.dtype, device=self.device)
+        return mask.masked_fill_(hidden, -torch.inf)[None, None]
+
+    def _parted(self, known: int, text: Tensor, place: Tensor, window: int | None) -> Tensor:
+        """0 where a token at ``place`` of its ``text`` (both T) sees another: those before it and itself, none of the
+        other texts, in its window; -inf elsewhere. 1 1 T P+T"""
+        ahead = torch.cat([torch.arange(-known, 0, device=place.device), place])  # where keys stand, as queries count
+        distance = place[:, None] - ahead
+        foreign = torch.nn.functional.pad(text[:, None] != text, (known, 0))
+        hidden = foreign | (distance < 0) if window is None else foreign | (distance < 0) | (distance >= window)
         mask = torch.zeros(hidden.shape, dtype=self.network.dtype, device=self.device)
         return mask.masked_fill_(hidden, -torch.inf)[None, None]
 

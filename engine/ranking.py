@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from palimpsest.engine.cache import Prefix
 from palimpsest.engine.canvas import RIGHT_CONTEXT, Canvas
@@ -19,6 +18,9 @@ from palimpsest.engine.model import Model
 from palimpsest.engine.request import Alternative
 
 OWN = 0.1  # what the log-probability of the written counts beside that of what follows it
+WORD_OWN = 0.7  # and that of a word among words, which are of about one length
+WORD_FOLLOWERS = 16  # tokens behind a word that tell how good it is: farther on, they tell nothing
+WORDS = 32  # how many of the words that are likely behind the prefix are compared by what follows
 LAST = 1e6  # nats
 SAME = 0.9  # of difflib's ratio over words: alternatives whose holes are all as like as this are one
 
@@ -72,10 +74,28 @@ def judge(
             weight[: int(holes[0])] = 0
             ids.append(torch.cat([tokens.new_tensor([last]), tokens[kept]]))
             counted.append(torch.cat([weight.new_zeros(1), weight[kept]]))
-        padded = (pad_sequence(rows, batch_first=True).to(model.device) for rows in (ids, counted))
-        return (model.likelihood(prefix, *padded).cpu() - LAST * torch.tensor(unwanted)).to(state.best.device)
+        likely = model.likelihood(prefix, ids, counted).cpu()
+        return (likely - LAST * torch.tensor(unwanted)).to(state.best.device)
 
     return judged
+
+
+def words(
+    model: Model, prefix: Prefix, last: int, spelled: Sequence[Sequence[int]], following: Sequence[int]
+) -> Tensor:
+    """How good each word is that is ``spelled`` so, between ``prefix``, which ends with the token ``last``, and the
+    tokens ``following``: their log-probability and WORD_OWN times its own; -inf for all but the likeliest behind the
+    prefix. B"""
+    following = following[:WORD_FOLLOWERS]
+
+    def likely(words: Sequence[Sequence[int]], following: Sequence[int]) -> Tensor:
+        ids = [torch.tensor([last, *word, *following]) for word in words]
+        counted = [torch.tensor([0.0, *[WORD_OWN] * len(word), *[1.0] * len(following)]) for word in words]
+        return model.likelihood(prefix, ids, counted).cpu()
+
+    best = likely(spelled, ()).topk(min(WORDS, len(spelled))).indices
+    scores = torch.full((len(spelled),), -torch.inf)
+    return scores.index_copy(0, best, likely([spelled[row] for row in best.tolist()], following))
 
 
 def is_unwanted(text: str, without: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor
 
-from palimpsest.engine import prompt, ranking, syntax
+from palimpsest.engine import prompt, ranking, syntax, words
 from palimpsest.engine.cache import Prefix, Shelf
 from palimpsest.engine.canvas import OPEN_LENGTHS, OUTSIDE, Canvas, Row, in_parts, lay_out, spaced
 from palimpsest.engine.captured import Steps
@@ -220,7 +220,39 @@ class Writing:
                 if begun > before and answers[0].fits:
                     break
             begun, race = self._steps, replace(race, keep=len(batch.ids))
-        return answers
+        return self._among_words(view, prefix, answers) if last else answers
+
+    def _among_words(self, view: Prefix, prefix: list[int], answers: list[Answer]) -> list[Answer]:
+        """The ``answers``, best first; where the best is one word, it and those around the hole compete, since what a
+        small model makes up is often no word at all."""
+        texts = [self._written(answer)[0].text for answer in answers]
+        if not (self._chooses_words and words.is_one(texts[0])):
+            return answers
+        competing = dict.fromkeys((*filter(words.is_one, texts), *words.nearest(self._fill)))
+        wanted = [word for word in competing if not ranking.is_unwanted(word, self._fill.options.without)]
+        # As text has them: with the blank before them, which the canvas has pinned by itself.
+        blank = " " if self._asked.left else ""
+        spelled = [self._encode(blank + word) for word in wanted]
+        scores = ranking.words(self._model, view, prefix[-1], spelled, self._asked.right)
+        by_score = sorted(zip(scores.tolist(), scores.softmax(0).tolist(), wanted, strict=True), reverse=True)
+        chosen = (self._answer_of(word, score, sure) for score, sure, word in by_score)
+        fitting = (answer for answer in chosen if self._fits(self._written(answer)))
+        rest = [answer for answer, text in zip(answers, texts, strict=True) if not words.is_one(text)]
+        return [*itertools.islice(fitting, self._fill.options.alternatives), *rest] or answers
+
+    def _encode(self, text: str) -> list[int]:
+        return self._model.tokenizer.encode(text, add_special_tokens=False).ids
+
+    def _answer_of(self, word: str, score: float, sure: float) -> Answer:
+        ids = self._encode(word)
+        return Answer(score, ids, [sure] * len(ids), [0] * len(ids), canvas=ids)
+
+    @property
+    def _chooses_words(self) -> bool:
+        """Measured with our own checkpoint only, where nothing stands in the hole or says how long it is."""
+        fill = self._fill
+        asked = fill.instruction or fill.options.length or fill.options.strength < 1
+        return self._model.delete is not None and not asked and words.has_room(fill)
 
     def _ends(self, answer: Answer) -> bool:
         """Is the text at its end, whatever canvases were laid out for it?"""
