@@ -223,13 +223,17 @@ class Writing:
         return self._among_words(view, prefix, answers) if last else answers
 
     def _among_words(self, view: Prefix, prefix: list[int], answers: list[Answer]) -> list[Answer]:
-        """The ``answers``, best first; where the best is one word, it and those around the hole compete, since what a
-        small model makes up is often no word at all."""
+        """The ``answers``, best first; where the best is one word, all that are compete with the words around the hole,
+        since what a small model makes up is often no word at all."""
         texts = [self._written(answer)[0].text for answer in answers]
         if not (self._chooses_words and words.is_one(texts[0])):
             return answers
-        competing = dict.fromkeys((*filter(words.is_one, texts), *words.nearest(self._fill)))
+        made_up = [text for text in texts if words.is_one(text)]
+        others = [answer for answer, text in zip(answers, texts, strict=True) if not words.is_one(text)]
+        competing = dict.fromkeys((*made_up, *words.nearest(self._fill)))
         wanted = [word for word in competing if not ranking.is_unwanted(word, self._fill.options.without)]
+        if not wanted:
+            return answers
         # As text has them: with the blank before them, which the canvas has pinned by itself.
         blank = " " if self._asked.left else ""
         spelled = [self._encode(blank + word) for word in wanted]
@@ -237,8 +241,7 @@ class Writing:
         by_score = sorted(zip(scores.tolist(), scores.softmax(0).tolist(), wanted, strict=True), reverse=True)
         chosen = (self._answer_of(word, score, sure) for score, sure, word in by_score)
         fitting = (answer for answer in chosen if self._fits(self._written(answer)))
-        rest = [answer for answer, text in zip(answers, texts, strict=True) if not words.is_one(text)]
-        return [*itertools.islice(fitting, self._fill.options.alternatives), *rest] or answers
+        return [*itertools.islice(fitting, len(made_up)), *others] or answers
 
     def _encode(self, text: str) -> list[int]:
         return self._model.tokenizer.encode(text, add_special_tokens=False).ids

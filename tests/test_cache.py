@@ -155,3 +155,13 @@ def test_the_likelihood_is_that_of_every_token_behind_the_prefix(tiny, count):
         told = tiny._logits(hidden[0, count - 1 : -1]).log_softmax(-1).gather(1, torch.tensor(after)[:, None])
     expected = told[0, 0] + 0.5 * told[1, 0]
     torch.testing.assert_close(tiny.likelihood(prefix, ids, weight), expected.expand(2), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("count", [1, 100, 300])
+def test_texts_judged_together_do_not_see_each_other(tiny, count):
+    before = some_ids(tiny, count, 7)
+    prefix, _ = drained(tiny.shelf().read(before))
+    texts = [torch.tensor([before[-1], *some_ids(tiny, length, length)]) for length in (1, 40, 3, 150)]
+    weights = [torch.ones(len(text)) for text in texts]
+    alone = [tiny.likelihood(prefix, [text], [weight]) for text, weight in zip(texts, weights, strict=True)]
+    torch.testing.assert_close(tiny.likelihood(prefix, texts, weights), torch.cat(alone), rtol=1e-3, atol=1e-3)

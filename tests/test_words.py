@@ -1,0 +1,71 @@
+"""Words around a hole compete where one word is wanted."""
+
+import pytest
+
+from conftest import REAL_FILE, answered
+from palimpsest.engine import Fill, Hole, Options
+from palimpsest.engine.words import MOST, has_room, is_one, nearest
+
+TEXT = REAL_FILE.read_text()
+
+
+def without(name, line, **options):
+    """The real file without that name in that line."""
+    start = TEXT.index(line) + line.index(name)
+    return Fill(TEXT[:start], TEXT[start + len(name) :], options=Options(seed=0, **options))
+
+
+def test_the_nearest_come_first_and_each_once():
+    fill = Fill("def area(width, height):\n    return width * ", "\n\nprint(area(3, 4))\n")
+    assert nearest(fill) == ["print", "width", "area", "return", "height", "def"]
+
+
+def test_of_a_long_text_only_what_is_near_is_looked_at():
+    text = " ".join(f"w{number}" for number in range(100_000))
+    words = nearest(Fill(text + " ", " " + text))
+    assert len(words) == MOST
+    assert words[:3] == ["w99999", "w0", "w1"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "room"),
+    [("a = ", "\n", True), ("self.", "(x)", True), ("", "", True), ("na", "", False), ("a = ", "me", False)],
+)
+def test_no_word_reaches_into_the_hole(before, after, room):
+    assert has_room(Fill(before, after)) == room
+
+
+def test_words_compete_for_one_hole_only():
+    assert not has_room(Fill("a = ", "\n", further=(Hole(" + "),)))
+
+
+def test_what_one_word_is():
+    assert all(map(is_one, ("width", "_x2", "größe")))
+    assert not any(map(is_one, ("", "x", "2", "a.b", "two words", " width", "width\n", "def f")))
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("drop_whitespace", "self.drop_whitespace = drop_whitespace"),
+        ("expand_tabs", "self.expand_tabs = expand_tabs"),
+        ("replace_whitespace", "if self.replace_whitespace:"),
+    ],
+)
+def test_a_name_is_one_that_there_is(backend, name, line):
+    fill = without(name, line)
+    _, done = answered(backend, fill)
+    assert done.text in nearest(fill)
+    assert 0 < min(done.holes[0].settled) <= 1
+
+
+def test_alternatives_are_other_names(backend):
+    fill = without("drop_whitespace", "self.drop_whitespace = drop_whitespace", alternatives=3)
+    _, done = answered(backend, fill)
+    assert sum(answer.text in nearest(fill) for answer in done.alternatives) >= 2
+
+
+def test_a_word_that_is_to_be_avoided_does_not_compete(backend):
+    name, line = "drop_whitespace", "self.drop_whitespace = drop_whitespace"
+    _, done = answered(backend, without(name, line, without=(name,)))
+    assert name not in done.text
