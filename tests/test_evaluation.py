@@ -55,6 +55,8 @@ def test_every_class_has_its_holes(wanted):
         assert case.truth
         assert bool(case.selected) == bool(case.instruction) == case.kind.startswith("rewrite")
         assert case.selected != case.truth
+        whole = case.fill(0, whole=True)
+        assert whole.before + case.truth + whole.after == case.whole(case.truth)
     holes = {case.kind: case for case in wanted}
     assert holes["identifier"].truth.isidentifier()
     assert "\n" not in holes["line"].truth + holes["end_of_line"].truth

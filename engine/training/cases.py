@@ -33,9 +33,10 @@ class Case:
     selected: str = ""
     instruction: str = ""
 
-    def fill(self, seed: int) -> Fill:
-        """The request as a user makes it, who says nothing about the length."""
-        return Fill(self.before, self.after, self.selected, self.instruction, Options(seed=seed))
+    def fill(self, seed: int, whole: bool = False) -> Fill:
+        """The request as a user makes it, who says nothing about the length; a window tells the ``whole`` file."""
+        before, after = (self.head + self.before, self.after + self.tail) if whole else (self.before, self.after)
+        return Fill(before, after, self.selected, self.instruction, Options(seed=seed))
 
     def whole(self, text: str) -> str:
         """The file with ``text`` in the hole."""

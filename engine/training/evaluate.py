@@ -1,7 +1,7 @@
 """Measures how well a checkpoint fills holes in text it has never seen, beside other ways to fill them.
 
     python -m palimpsest.engine.training.evaluate CODE PROSE [--model FOLDER] [--count N] [--json PATH]
-        [--markdown PATH] [--tokens TOKENS.npy] [--texts FILE...] [--left-to-right FOLDER] [--read FOLDER]
+        [--markdown PATH] [--tokens TOKENS.npy] [--texts FILE...] [--left-to-right FOLDER] [--read FOLDER] [--whole]
 
 Of every class N holes are filled as a user would, without telling the length. Reported of each class: *exact*, the
 share given back letter by letter; *edit*, the mean similarity (1 - Levenshtein distance / the longer length); *parses*,
@@ -95,12 +95,12 @@ def _averages(rows: list[dict[str, float]]) -> dict[str, float]:
     return {"n": len(rows), **report}
 
 
-def by_backend(backend: Backend, wanted: list[Case]) -> Callable[[Case], Answer]:
-    """Fills by ``backend``, each case always with the same seed."""
+def by_backend(backend: Backend, wanted: list[Case], whole: bool = False) -> Callable[[Case], Answer]:
+    """Fills by ``backend``, each case always with the same seed, told what is near or the ``whole`` file."""
     seeds = {id(case): seed for seed, case in enumerate(wanted)}
 
     def fill(case: Case) -> Answer:
-        *_, done = backend.fill(case.fill(seeds[id(case)]))
+        *_, done = backend.fill(case.fill(seeds[id(case)], whole))
         assert isinstance(done, Done)
         return done.text, done.steps
 
@@ -143,6 +143,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0, help="which holes are chosen")
     parser.add_argument("--classes", nargs="+", metavar="CLASS")
+    parser.add_argument(
+        "--whole", action="store_true", help="tell the whole file, as a window does, not what is near; rivals never are"
+    )
     parser.add_argument("--json", type=Path, metavar="PATH")
     parser.add_argument("--markdown", type=Path, metavar="PATH", help="write the table here")
     parser.add_argument(
@@ -185,7 +188,7 @@ def main() -> None:
     if not rivals:
         with closing(open_backend(checkpoint=args.model)) as backend:
             backend.load()
-            fill = by_backend(backend, wanted)
+            fill = by_backend(backend, wanted, args.whole)
             if args.show:
                 print(*shown(wanted, fill), sep="")
                 return
