@@ -156,21 +156,37 @@ class Model:
 
         All are read as one row in which none sees another: so the prefix is there once for all of them.
         """
+        told, text, place = self._in_a_row(ids)
+        weight = torch.cat(list(weights)).to(self.device)
+        hidden = self._behind(prefix, told, text, place)
+        counted = ((weight > 0) & (place > 0)).nonzero().flatten()
+        log_probabilities = self._logits(hidden[counted - 1]).log_softmax(-1)
+        own = log_probabilities.gather(1, told[counted][:, None]).squeeze(1) * weight[counted]
+        return torch.zeros(len(ids), device=self.device).index_add(0, text[counted], own)
+
+    @torch.inference_mode()
+    def likeliest(self, prefix: Prefix, last: int, count: int) -> list[int]:
+        """The tokens that are likeliest to follow ``prefix``, which ends with the token ``last``, as the encoder reads
+        it."""
+        row = self._in_a_row([torch.tensor([last])])
+        return self._logits(self._behind(prefix, *row))[0].topk(count).indices.tolist()
+
+    def _in_a_row(self, texts: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """All tokens of ``texts``; of each its text, and its place there. T"""
+        lengths = [len(text) for text in texts]
+        text = torch.arange(len(texts)).repeat_interleave(torch.tensor(lengths))
+        place = torch.cat([torch.arange(length) for length in lengths])
+        return torch.cat(list(texts)).to(self.device), text.to(self.device), place.to(self.device)
+
+    def _behind(self, prefix: Prefix, told: Tensor, text: Tensor, place: Tensor) -> Tensor:
+        """What the encoder makes of texts in a row that begin with the last token of ``prefix``. T C"""
         encoder: Any = self.network.model.encoder.language_model
         behind = prefix.without_last()
-        lengths = [len(one) for one in ids]
-        text = torch.arange(len(ids)).repeat_interleave(torch.tensor(lengths)).to(self.device)
-        place = torch.cat([torch.arange(length) for length in lengths]).to(self.device)
-        told, weight = (torch.cat(list(parts)).to(self.device) for parts in (ids, weights))
         layers = zip(self._kinds, behind.layers, self.windows, strict=True)
         seen = {kind: (layer.keys.shape[2], window) for kind, layer, window in layers}
         masks = {kind: self._parted(known, text, place, window) for kind, (known, window) in seen.items()}
-        positions = behind.length + place[None]
-        hidden = self.layers(encoder, encoder.embed_tokens(told[None]), positions, masks, behind.seen_by(1))[0]
-        counted = ((weight > 0) & (place > 0)).nonzero().flatten()
-        log_probabilities = self._logits(encoder.norm(hidden[counted - 1])).log_softmax(-1)
-        own = log_probabilities.gather(1, told[counted][:, None]).squeeze(1) * weight[counted]
-        return torch.zeros(len(ids), device=self.device).index_add(0, text[counted], own)
+        hidden, positions = encoder.embed_tokens(told[None]), behind.length + place[None]
+        return encoder.norm(self.layers(encoder, hidden, positions, masks, behind.seen_by(1))[0])
 
     def _logits(self, hidden: Tensor) -> Tensor:
         """N C -> N V, fp32"""

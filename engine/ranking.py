@@ -19,8 +19,10 @@ from palimpsest.engine.request import Alternative
 
 OWN = 0.1  # what the log-probability of the written counts beside that of what follows it
 WORD_OWN = 0.7  # and that of a word among words, which are of about one length
-WORD_FOLLOWERS = 16  # tokens behind a word that tell how good it is: farther on, they tell nothing
-WORDS = 32  # how many of the words that are likely behind the prefix are compared by what follows
+BESIDE = 2.0  # nats for a word that stands elsewhere behind the word before the hole, or before the one behind it
+WORD_FOLLOWERS = 12  # tokens behind a word that tell how good it is: farther on, they tell nothing
+WORDS = 32  # are compared by what follows
+LIKELY = 32  # tokens of which those that are words compete too
 LAST = 1e6  # nats
 SAME = 0.9  # of difflib's ratio over words: alternatives whose holes are all as like as this are one
 
@@ -81,11 +83,16 @@ def judge(
 
 
 def words(
-    model: Model, prefix: Prefix, last: int, spelled: Sequence[Sequence[int]], following: Sequence[int]
+    model: Model,
+    prefix: Prefix,
+    last: int,
+    spelled: Sequence[Sequence[int]],
+    sides: Sequence[int],
+    following: Sequence[int],
 ) -> Tensor:
     """How good each word is that is ``spelled`` so, between ``prefix``, which ends with the token ``last``, and the
-    tokens ``following``: their log-probability and WORD_OWN times its own; -inf for all but the likeliest behind the
-    prefix. B"""
+    tokens ``following``: their log-probability, WORD_OWN times its own, and BESIDE for each of its ``sides`` on which
+    it is known to stand so; -inf for all but the WORDS best by the latter two. B"""
     following = following[:WORD_FOLLOWERS]
 
     def likely(words: Sequence[Sequence[int]], following: Sequence[int]) -> Tensor:
@@ -93,9 +100,10 @@ def words(
         counted = [torch.tensor([0.0, *[WORD_OWN] * len(word), *[1.0] * len(following)]) for word in words]
         return model.likelihood(prefix, ids, counted).cpu()
 
-    best = likely(spelled, ()).topk(min(WORDS, len(spelled))).indices
-    scores = torch.full((len(spelled),), -torch.inf)
-    return scores.index_copy(0, best, likely([spelled[row] for row in best.tolist()], following))
+    known = BESIDE * torch.tensor(sides)
+    best = (likely(spelled, ()) + known).topk(min(WORDS, len(spelled))).indices
+    compared = likely([spelled[row] for row in best.tolist()], following) + known[best]
+    return torch.full((len(spelled),), -torch.inf).index_copy(0, best, compared)
 
 
 def is_unwanted(text: str, without: Sequence[str]) -> bool:

@@ -7,15 +7,29 @@ from palimpsest.engine.request import Fill
 REACH = 4_000  # characters before the hole and behind it that are looked at
 MOST = 256  # words
 WORD = re.compile(r"[^\W\d]\w+")
+BESIDE = re.compile(r"\w*\W*\Z"), re.compile(r"\W*\w*")  # the next word to the left of a place, and to the right
 
 
-def nearest(fill: Fill) -> list[str]:
-    """The words around the first hole, the nearest first."""
+def nearest(fill: Fill) -> dict[str, int]:
+    """The words around the first hole, the nearest first; of each, on how many of its two sides it stands elsewhere
+    beside the word that the hole stands beside."""
     before, after = fill.before[-REACH:], fill.after[:REACH]
-    away = {found.group(): len(before) - found.end() for found in WORD.finditer(before)}
-    for found in WORD.finditer(after):
-        away[found.group()] = min(found.start(), away.get(found.group(), REACH))
-    return sorted(away, key=away.__getitem__)[:MOST]
+    left, right = (pattern.search(text) for pattern, text in zip(BESIDE, (before, after), strict=True))
+    assert left
+    assert right
+    away: dict[str, int] = {}
+    sides: dict[str, set[str]] = {}
+    for text in (before, after):
+        for found in WORD.finditer(text):
+            word = found.group()
+            distance = len(before) - found.end() if text is before else found.start()
+            away[word] = min(distance, away.get(word, REACH))
+            known = sides.setdefault(word, set())
+            if left.group() and text.endswith(left.group(), 0, found.start()):
+                known.add("left")
+            if right.group() and text.startswith(right.group(), found.end()):
+                known.add("right")
+    return {word: len(sides[word]) for word in sorted(away, key=away.__getitem__)[:MOST]}
 
 
 def is_one(text: str) -> bool:

@@ -230,14 +230,18 @@ class Writing:
             return answers
         made_up = [text for text in texts if words.is_one(text)]
         others = [answer for answer, text in zip(answers, texts, strict=True) if not words.is_one(text)]
-        competing = dict.fromkeys((*made_up, *words.nearest(self._fill)))
+        # As text has them: with the blank before them, which the canvas has pinned by itself.
+        blank = " " if self._asked.left else ""
+        likely = self._model.likeliest(view, prefix[-1], ranking.LIKELY)
+        likely = (self._model.detokenizer.text([index]) for index in likely)
+        likely = [text.removeprefix(blank) for text in likely if text.startswith(blank)]
+        near = words.nearest(self._fill)
+        competing = dict.fromkeys((*made_up, *near, *filter(words.is_one, likely)))
         wanted = [word for word in competing if not ranking.is_unwanted(word, self._fill.options.without)]
         if not wanted:
             return answers
-        # As text has them: with the blank before them, which the canvas has pinned by itself.
-        blank = " " if self._asked.left else ""
-        spelled = [self._encode(blank + word) for word in wanted]
-        scores = ranking.words(self._model, view, prefix[-1], spelled, self._asked.right)
+        spelled, sides = [self._encode(blank + word) for word in wanted], [near.get(word, 0) for word in wanted]
+        scores = ranking.words(self._model, view, prefix[-1], spelled, sides, self._asked.right)
         by_score = sorted(zip(scores.tolist(), scores.softmax(0).tolist(), wanted, strict=True), reverse=True)
         chosen = (self._answer_of(word, score, sure) for score, sure, word in by_score)
         fitting = (answer for answer in chosen if self._fits(self._written(answer)))

@@ -17,12 +17,12 @@ def without(name, line, **options):
 
 def test_the_nearest_come_first_and_each_once():
     fill = Fill("def area(width, height):\n    return width * ", "\n\nprint(area(3, 4))\n")
-    assert nearest(fill) == ["print", "width", "area", "return", "height", "def"]
+    assert list(nearest(fill)) == ["print", "width", "area", "return", "height", "def"]
 
 
 def test_of_a_long_text_only_what_is_near_is_looked_at():
     text = " ".join(f"w{number}" for number in range(100_000))
-    words = nearest(Fill(text + " ", " " + text))
+    words = list(nearest(Fill(text + " ", " " + text)))
     assert len(words) == MOST
     assert words[:3] == ["w99999", "w0", "w1"]
 
