@@ -242,8 +242,9 @@ class Writing:
             return answers
         spelled, sides = [self._encode(blank + word) for word in wanted], [near.get(word, 0) for word in wanted]
         scores = ranking.words(self._model, view, prefix[-1], spelled, sides, self._asked.right)
-        by_score = sorted(zip(scores.tolist(), scores.softmax(0).tolist(), wanted, strict=True), reverse=True)
-        chosen = (self._answer_of(word, score, sure) for score, sure, word in by_score)
+        shares, ranked = scores.softmax(0), scores.argsort(descending=True, stable=True)
+        compared = [row for row in ranked.tolist() if scores[row].isfinite()]
+        chosen = (self._answer_of(wanted[row], scores[row].item(), shares[row].item()) for row in compared)
         fitting = (answer for answer in chosen if self._fits(self._written(answer)))
         return [*itertools.islice(fitting, len(made_up)), *others] or answers
 
