@@ -165,3 +165,14 @@ def test_texts_judged_together_do_not_see_each_other(tiny, count):
     weights = [torch.ones(len(text)) for text in texts]
     alone = [tiny.likelihood(prefix, [text], [weight]) for text, weight in zip(texts, weights, strict=True)]
     torch.testing.assert_close(tiny.likelihood(prefix, texts, weights), torch.cat(alone), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("count", [1, 5, 200])
+def test_the_likeliest_tokens_are_those_of_the_whole_text(tiny, count):
+    ids = some_ids(tiny, count, 3)
+    prefix, _ = drained(tiny.shelf().read(ids))
+    with torch.inference_mode():
+        hidden = tiny.network.model.encoder.language_model(input_ids=torch.tensor([ids])).last_hidden_state[0, -1]
+    logits = tiny._logits(hidden[None])[0]
+    likeliest = tiny.likeliest(prefix, ids[-1], 5)
+    torch.testing.assert_close(logits[likeliest], logits.topk(5).values, rtol=1e-3, atol=1e-3)

@@ -20,6 +20,13 @@ def test_the_nearest_come_first_and_each_once():
     assert list(nearest(fill)) == ["print", "width", "area", "return", "height", "def"]
 
 
+def test_what_stands_beside_the_same_is_known():
+    fill = Fill("self.width = 1\nself.height = 2\nprint(width + 1, self.", " + 1)\n")
+    sides = nearest(fill)
+    assert (sides["width"], sides["height"], sides["print"]) == (2, 1, 0)
+    assert set(nearest(Fill("", "")).values()) == set()
+
+
 def test_of_a_long_text_only_what_is_near_is_looked_at():
     text = " ".join(f"w{number}" for number in range(100_000))
     words = list(nearest(Fill(text + " ", " " + text)))
@@ -69,3 +76,18 @@ def test_a_word_that_is_to_be_avoided_does_not_compete(backend):
     name, line = "drop_whitespace", "self.drop_whitespace = drop_whitespace"
     _, done = answered(backend, without(name, line, without=(name,)))
     assert name not in done.text
+
+
+@pytest.mark.parametrize(
+    "asked", [{"options": Options(seed=0, length=3)}, {"selected": "area", "instruction": "Fix the spelling"}]
+)
+def test_no_word_competes_where_more_is_asked(backend, monkeypatch, asked):
+    monkeypatch.setattr("palimpsest.engine.words.nearest", lambda _: pytest.fail("words were looked for"))
+    answered(backend, Fill("print(", ")\n", **asked))
+
+
+def test_a_word_that_breaks_python_is_not_chosen(backend, monkeypatch):
+    fill = without("drop_whitespace", "self.drop_whitespace = drop_whitespace")
+    monkeypatch.setattr("palimpsest.engine.words.nearest", lambda _: {"class": 1000, "tabsize": 999})
+    _, done = answered(backend, fill)
+    assert done.text == "tabsize"
