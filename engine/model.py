@@ -184,7 +184,7 @@ class Model:
         behind = prefix.without_last()
         layers = zip(self._kinds, behind.layers, self.windows, strict=True)
         seen = {kind: (layer.keys.shape[2], window) for kind, layer, window in layers}
-        masks = {kind: self._parted(known, text, place, window) for kind, (known, window) in seen.items()}
+        masks = {kind: self._mask(known, text, place, window) for kind, (known, window) in seen.items()}
         hidden, positions = encoder.embed_tokens(told[None]), behind.length + place[None]
         return encoder.norm(self.layers(encoder, hidden, positions, masks, behind.seen_by(1))[0])
 
@@ -214,25 +214,23 @@ class Model:
         return hidden
 
     def _masks(self, known: int, new: int) -> dict[str, Tensor]:
-        """0 where one of the last tokens sees another (those before it and itself, in its window), -inf elsewhere.
+        """Those of one text of ``new`` tokens behind ``known`` ones, of which a layer with a window keeps the last.
 
         1 1 T P+T"""
-        return {SLIDING: self._mask(known, new, self._text_config.sliding_window), FULL: self._mask(known, new, None)}
+        window = self._text_config.sliding_window
+        text, place = torch.zeros(new, device=self.device), torch.arange(new, device=self.device)
+        return {
+            SLIDING: self._mask(min(known, window - 1), text, place, window),
+            FULL: self._mask(known, text, place, None),
+        }
 
-    def _mask(self, known: int, new: int, window: int | None) -> Tensor:
-        keys = known + new if window is None else min(known, window - 1) + new
-        distance = torch.arange(keys - new, keys, device=self.device)[:, None] - torch.arange(keys, device=self.device)
-        hidden = distance < 0 if window is None else (distance < 0) | (distance >= window)
-        mask = torch.zeros(hidden.shape, dtype=self.network.dtype, device=self.device)
-        return mask.masked_fill_(hidden, -torch.inf)[None, None]
-
-    def _parted(self, known: int, text: Tensor, place: Tensor, window: int | None) -> Tensor:
-        """0 where a token at ``place`` of its ``text`` (both T) sees another: those before it and itself, none of the
-        other texts, in its window; -inf elsewhere. 1 1 T P+T"""
-        ahead = torch.cat([torch.arange(-known, 0, device=place.device), place])  # where keys stand, as queries count
-        distance = place[:, None] - ahead
-        foreign = torch.nn.functional.pad(text[:, None] != text, (known, 0))
-        hidden = foreign | (distance < 0) if window is None else foreign | (distance < 0) | (distance >= window)
+    def _mask(self, known: int, text: Tensor, place: Tensor, window: int | None) -> Tensor:
+        """0 where a token at ``place`` of its ``text`` (both T) sees another: those before it and itself, in its window
+        and none of another text; -inf elsewhere. 1 1 T P+T"""
+        keys = torch.cat([torch.arange(-known, 0, device=self.device), place])  # where they stand, as queries count
+        distance = place[:, None] - keys
+        hidden = (distance < 0) | torch.nn.functional.pad(text[:, None] != text, (known, 0))
+        hidden = hidden if window is None else hidden | (distance >= window)
         mask = torch.zeros(hidden.shape, dtype=self.network.dtype, device=self.device)
         return mask.masked_fill_(hidden, -torch.inf)[None, None]
 

@@ -74,18 +74,18 @@ def build(
     """
     if fill.options.think and not chats:
         raise RequestError(tr("This model cannot think before it writes: turn thinking off or choose another model."))
-    before = _encode(tokenizer, fill.before[-limit * CHARACTERS_PER_TOKEN :])
-    after = _encode(tokenizer, fill.after[: max(canvas_limit, AFTER) * CHARACTERS_PER_TOKEN])
+    before = encode(tokenizer, fill.before[-limit * CHARACTERS_PER_TOKEN :])
+    after = encode(tokenizer, fill.after[: max(canvas_limit, AFTER) * CHARACTERS_PER_TOKEN])
     # Words begin with their blank, so a lone blank before the hole belongs beside what comes: pin it on the canvas.
-    left = [before.pop()] if before and before[-1:] == _encode(tokenizer, " ") else []
+    left = [before.pop()] if before and before[-1:] == encode(tokenizer, " ") else []
     if chats:
         lead = before[-LEAD:]
         prefix = _conversation(fill, tokenizer, limit - len(lead), before + left, after[:AFTER], shown)
     else:
         lead = []
         prefix = _document(fill, tokenizer, limit, before)
-    selections = [_encode(tokenizer, text) for text in fill.selections]
-    gaps = [_encode(tokenizer, text) for text in fill.gaps]
+    selections = [encode(tokenizer, text) for text in fill.selections]
+    gaps = [encode(tokenizer, text) for text in fill.gaps]
     return Prompt(prefix, lead, left, selections, gaps, after[:canvas_limit])
 
 
@@ -96,8 +96,8 @@ def _document(fill: Fill, tokenizer: Tokenizer, limit: int, before: list[int]) -
     if not fill.instruction:
         return [bos, *_tail(tokenizer, before, limit - 1)]
     begin, end = _turn(tokenizer)
-    user = [*begin, *_encode(tokenizer, f"user\n{fill.instruction}"), *end]
-    prefix = [bos, *user, *begin, *_encode(tokenizer, "model\n")]
+    user = [*begin, *encode(tokenizer, f"user\n{fill.instruction}"), *end]
+    prefix = [bos, *user, *begin, *encode(tokenizer, "model\n")]
     return [*prefix, *before[len(before) - min(len(before), LEAD, _room(limit, prefix)) :]]
 
 
@@ -110,9 +110,9 @@ def _conversation(
     begin, end = _turn(tokenizer)
     marked, task = conversation(fill)
     thinking = fill.options.think
-    system = [*begin, *_encode(tokenizer, "system\n"), _id(tokenizer, "<|think|>"), *end] if thinking else []
-    opening = [_id(tokenizer, "<bos>"), *system, *begin, *_encode(tokenizer, "user\n"), *shown]
-    rest = [*_encode(tokenizer, marked), *after, *_encode(tokenizer, task), *end, *_reply(tokenizer)]
+    system = [*begin, *encode(tokenizer, "system\n"), _id(tokenizer, "<|think|>"), *end] if thinking else []
+    opening = [_id(tokenizer, "<bos>"), *system, *begin, *encode(tokenizer, "user\n"), *shown]
+    rest = [*encode(tokenizer, marked), *after, *encode(tokenizer, task), *end, *_reply(tokenizer)]
     rest += [] if thinking else [_id(tokenizer, THOUGHT_END)]
     return [*opening, *_tail(tokenizer, before, _room(limit, opening + rest)), *rest]
 
@@ -123,7 +123,7 @@ def dialogue(said: Sequence[tuple[str, str]], tokenizer: Tokenizer) -> list[int]
     begin, end = _turn(tokenizer)
     ids = [_id(tokenizer, "<bos>")]
     for role, text in said:
-        ids += [*begin, *_encode(tokenizer, f"{'model' if role == 'assistant' else role}\n{text}"), *end]
+        ids += [*begin, *encode(tokenizer, f"{'model' if role == 'assistant' else role}\n{text}"), *end]
     return [*ids, *_reply(tokenizer), _id(tokenizer, THOUGHT_END)]
 
 
@@ -172,15 +172,16 @@ def _tail(tokenizer: Tokenizer, before: list[int], room: int) -> list[int]:
 def _reply(tokenizer: Tokenizer) -> list[int]:
     """The opening of the model's turn, and of its thought."""
     begin, _ = _turn(tokenizer)
-    channel = [_id(tokenizer, "<|channel>"), *_encode(tokenizer, "thought\n")]
-    return [*begin, *_encode(tokenizer, "model\n"), *channel]
+    channel = [_id(tokenizer, "<|channel>"), *encode(tokenizer, "thought\n")]
+    return [*begin, *encode(tokenizer, "model\n"), *channel]
 
 
 def _turn(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    return [_id(tokenizer, "<|turn>")], [_id(tokenizer, "<turn|>"), *_encode(tokenizer, "\n")]
+    return [_id(tokenizer, "<|turn>")], [_id(tokenizer, "<turn|>"), *encode(tokenizer, "\n")]
 
 
-def _encode(tokenizer: Tokenizer, text: str) -> list[int]:
+def encode(tokenizer: Tokenizer, text: str) -> list[int]:
+    """The ids of ``text`` alone."""
     return tokenizer.encode(text, add_special_tokens=False).ids
 
 

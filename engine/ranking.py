@@ -89,10 +89,11 @@ def words(
     spelled: Sequence[Sequence[int]],
     sides: Sequence[int],
     following: Sequence[int],
-) -> Tensor:
-    """How good each word is that is ``spelled`` so, between ``prefix``, which ends with the token ``last``, and the
-    tokens ``following``: their log-probability, WORD_OWN times its own, and BESIDE for each of its ``sides`` on which
-    it is known to stand so; -inf for all but the WORDS best by the latter two. B"""
+) -> tuple[list[int], Tensor]:
+    """Which of the words that are ``spelled`` so are best between ``prefix``, which ends with the token ``last``, and
+    the tokens ``following``, best first, and how good they are: the log-probability of what follows, WORD_OWN times
+    the word's own, and BESIDE for each of its ``sides`` on which it is known to stand so. The WORDS best by the latter
+    two are compared."""
     following = following[:WORD_FOLLOWERS]
 
     def likely(words: Sequence[Sequence[int]], following: Sequence[int]) -> Tensor:
@@ -102,8 +103,9 @@ def words(
 
     known = BESIDE * torch.tensor(sides)
     best = (likely(spelled, ()) + known).topk(min(WORDS, len(spelled))).indices
-    compared = likely([spelled[row] for row in best.tolist()], following) + known[best]
-    return torch.full((len(spelled),), -torch.inf).index_copy(0, best, compared)
+    scores = likely([spelled[row] for row in best.tolist()], following) + known[best]
+    scores, order = scores.sort(descending=True, stable=True)
+    return best[order].tolist(), scores
 
 
 def is_unwanted(text: str, without: Sequence[str]) -> bool:

@@ -7,22 +7,22 @@ from palimpsest.engine.request import Fill
 REACH = 4_000  # characters before the hole and behind it that are looked at
 MOST = 256  # words
 WORD = re.compile(r"[^\W\d]\w+")
-BESIDE = re.compile(r"\w*\W*\Z"), re.compile(r"\W*\w*")  # the next word to the left of a place, and to the right
+NEIGHBOURS = re.compile(r"\w*\W*\Z"), re.compile(r"\W*\w*")  # the words before a hole and behind it
 
 
 def nearest(fill: Fill) -> dict[str, int]:
     """The words around the first hole, the nearest first; of each, on how many of its two sides it stands elsewhere
     beside the word that the hole stands beside."""
     before, after = fill.before[-REACH:], fill.after[:REACH]
-    left, right = (pattern.search(text) for pattern, text in zip(BESIDE, (before, after), strict=True))
+    left, right = (pattern.search(text) for pattern, text in zip(NEIGHBOURS, (before, after), strict=True))
     assert left
     assert right
     away: dict[str, int] = {}
     sides: dict[str, set[str]] = {}
-    for text in (before, after):
+    for text, start in ((before, -len(before)), (after, 0)):  # where it begins, seen from the hole
         for found in WORD.finditer(text):
             word = found.group()
-            distance = len(before) - found.end() if text is before else found.start()
+            distance = max(start + found.start(), -start - found.end())
             away[word] = min(distance, away.get(word, REACH))
             known = sides.setdefault(word, set())
             if left.group() and text.endswith(left.group(), 0, found.start()):

@@ -225,8 +225,10 @@ class Writing:
     def _among_words(self, view: Prefix, prefix: list[int], answers: list[Answer]) -> list[Answer]:
         """The ``answers``, best first; where the best is one word, all that are compete with the words around the hole,
         since what a small model makes up is often no word at all."""
+        if not self._chooses_words:
+            return answers
         texts = [self._written(answer)[0].text for answer in answers]
-        if not (self._chooses_words and words.is_one(texts[0])):
+        if not words.is_one(texts[0]):
             return answers
         made_up = [text for text in texts if words.is_one(text)]
         others = [answer for answer, text in zip(answers, texts, strict=True) if not words.is_one(text)]
@@ -240,19 +242,16 @@ class Writing:
         wanted = [word for word in competing if not ranking.is_unwanted(word, self._fill.options.without)]
         if not wanted:
             return answers
-        spelled, sides = [self._encode(blank + word) for word in wanted], [near.get(word, 0) for word in wanted]
-        scores = ranking.words(self._model, view, prefix[-1], spelled, sides, self._asked.right)
-        shares, ranked = scores.softmax(0), scores.argsort(descending=True, stable=True)
-        compared = [row for row in ranked.tolist() if scores[row].isfinite()]
-        chosen = (self._answer_of(wanted[row], scores[row].item(), shares[row].item()) for row in compared)
+        spelled = [prompt.encode(self._model.tokenizer, blank + word) for word in wanted]
+        sides = [near.get(word, 0) for word in wanted]
+        best, scores = ranking.words(self._model, view, prefix[-1], spelled, sides, self._asked.right)
+        by_score = zip(best, scores.tolist(), scores.softmax(0).tolist(), strict=True)
+        chosen = (self._answer_of(wanted[row], score, sure) for row, score, sure in by_score)
         fitting = (answer for answer in chosen if self._fits(self._written(answer)))
         return [*itertools.islice(fitting, len(made_up)), *others] or answers
 
-    def _encode(self, text: str) -> list[int]:
-        return self._model.tokenizer.encode(text, add_special_tokens=False).ids
-
     def _answer_of(self, word: str, score: float, sure: float) -> Answer:
-        ids = self._encode(word)
+        ids = prompt.encode(self._model.tokenizer, word)
         return Answer(score, ids, [sure] * len(ids), [0] * len(ids), canvas=ids)
 
     @property

@@ -20,6 +20,11 @@ def test_the_nearest_come_first_and_each_once():
     assert list(nearest(fill)) == ["print", "width", "area", "return", "height", "def"]
 
 
+def test_what_is_behind_the_hole_is_not_taken_for_what_is_before_it():
+    text = "near middle far"
+    assert list(nearest(Fill(text, text))) == ["near", "far", "middle"]
+
+
 def test_what_stands_beside_the_same_is_known():
     fill = Fill("self.width = 1\nself.height = 2\nprint(width + 1, self.", " + 1)\n")
     sides = nearest(fill)
