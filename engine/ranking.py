@@ -19,7 +19,8 @@ from palimpsest.engine.request import Alternative
 
 OWN = 0.1  # what the log-probability of the written counts beside that of what follows it
 WORD_OWN = 0.7  # and that of a word among words, which are of about one length
-BESIDE = 2.0  # nats for a word that stands elsewhere behind the word before the hole, or before the one behind it
+KNOWN = 0.35  # what counts of how much likelier the words around make a word
+WRITTEN = 1.6  # nats for a word that the model wrote, which sees both sides at once
 WORD_FOLLOWERS = 12  # tokens behind a word that tell how good it is: farther on, they tell nothing
 WORDS = 32  # are compared by what follows
 LIKELY = 32  # tokens of which those that are words compete too
@@ -87,13 +88,14 @@ def words(
     prefix: Prefix,
     last: int,
     spelled: Sequence[Sequence[int]],
-    sides: Sequence[int],
+    known: Sequence[float],
+    written: Sequence[bool],
     following: Sequence[int],
 ) -> tuple[list[int], Tensor]:
     """Which of the words that are ``spelled`` so are best between ``prefix``, which ends with the token ``last``, and
     the tokens ``following``, best first, and how good they are: the log-probability of what follows, WORD_OWN times
-    the word's own, and BESIDE for each of its ``sides`` on which it is known to stand so. The WORDS best by the latter
-    two are compared."""
+    the word's own, KNOWN times what is ``known`` of it from the words around, and WRITTEN if it was ``written``. The
+    WORDS best without what follows are compared."""
     following = following[:WORD_FOLLOWERS]
 
     def likely(words: Sequence[Sequence[int]], following: Sequence[int]) -> Tensor:
@@ -101,9 +103,9 @@ def words(
         counted = [torch.tensor([0.0, *[WORD_OWN] * len(word), *[1.0] * len(following)]) for word in words]
         return model.likelihood(prefix, ids, counted).cpu()
 
-    known = BESIDE * torch.tensor(sides)
-    best = (likely(spelled, ()) + known).topk(min(WORDS, len(spelled))).indices
-    scores = likely([spelled[row] for row in best.tolist()], following) + known[best]
+    favour = KNOWN * torch.tensor(known) + WRITTEN * torch.tensor(written)
+    best = (likely(spelled, ()) + favour).topk(min(WORDS, len(spelled))).indices
+    scores = likely([spelled[row] for row in best.tolist()], following) + favour[best]
     scores, order = scores.sort(descending=True, stable=True)
     return best[order].tolist(), scores
 

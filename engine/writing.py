@@ -243,8 +243,8 @@ class Writing:
         if not wanted:
             return answers
         spelled = [prompt.encode(self._model.tokenizer, blank + word) for word in wanted]
-        sides = [near.get(word, 0) for word in wanted]
-        best, scores = ranking.words(self._model, view, prefix[-1], spelled, sides, self._asked.right)
+        known, written = [near.get(word, 0.0) for word in wanted], [word in made_up for word in wanted]
+        best, scores = ranking.words(self._model, view, prefix[-1], spelled, known, written, self._asked.right)
         by_score = zip(best, scores.tolist(), scores.softmax(0).tolist(), strict=True)
         chosen = (self._answer_of(wanted[row], score, sure) for row, score, sure in by_score)
         fitting = (answer for answer in chosen if self._fits(self._written(answer)))

@@ -17,7 +17,7 @@ def without(name, line, **options):
 
 def test_the_nearest_come_first_and_each_once():
     fill = Fill("def area(width, height):\n    return width * ", "\n\nprint(area(3, 4))\n")
-    assert list(nearest(fill)) == ["print", "width", "area", "return", "height", "def"]
+    assert list(nearest(fill)) == ["width", "return", "print", "area", "height", "def"]
 
 
 def test_what_is_behind_the_hole_is_not_taken_for_what_is_before_it():
@@ -25,18 +25,31 @@ def test_what_is_behind_the_hole_is_not_taken_for_what_is_before_it():
     assert list(nearest(Fill(text, text))) == ["near", "far", "middle"]
 
 
-def test_what_stands_beside_the_same_is_known():
+def test_what_stands_between_the_same_is_likelier():
     fill = Fill("self.width = 1\nself.height = 2\nprint(width + 1, self.", " + 1)\n")
-    sides = nearest(fill)
-    assert (sides["width"], sides["height"], sides["print"]) == (2, 1, 0)
-    assert set(nearest(Fill("", "")).values()) == set()
+    known = nearest(fill)
+    assert known["width"] > known["height"] > known["print"] > 0
+
+
+def test_the_more_agrees_the_likelier_a_word_is():
+    known = nearest(Fill("a.b.near = 1\nb.nigh = 2\nfar = 3\nx = a.b.", "\n"))
+    assert known["near"] > known["nigh"] > known["far"]
+
+
+def test_what_follows_tells_as_what_comes_before():
+    known = nearest(Fill("old(one, two)\nnew.one()\n", "(one, two)\n"))
+    assert max(known, key=known.__getitem__) == "old"
+
+
+def test_nothing_is_known_where_nothing_stands():
+    assert nearest(Fill("", "")) == {}
 
 
 def test_of_a_long_text_only_what_is_near_is_looked_at():
     text = " ".join(f"w{number}" for number in range(100_000))
     words = list(nearest(Fill(text + " ", " " + text)))
     assert len(words) == MOST
-    assert words[:3] == ["w99999", "w0", "w1"]
+    assert words[:4] == ["w99999", "w0", "w99998", "w1"]
 
 
 @pytest.mark.parametrize(
@@ -52,8 +65,8 @@ def test_words_compete_for_one_hole_only():
 
 
 def test_what_one_word_is():
-    assert all(map(is_one, ("width", "_x2", "größe")))
-    assert not any(map(is_one, ("", "x", "2", "a.b", "two words", " width", "width\n", "def f")))
+    assert all(map(is_one, ("width", "_x2", "größe", "x")))
+    assert not any(map(is_one, ("", "2", "a.b", "two words", " width", "width\n", "def f")))
 
 
 @pytest.mark.parametrize(
