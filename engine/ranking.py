@@ -18,9 +18,9 @@ from palimpsest.engine.model import Model
 from palimpsest.engine.request import Alternative
 
 OWN = 0.1  # what the log-probability of the written counts beside that of what follows it
-WORD_OWN = 0.7  # and that of a word among words, which are of about one length
-KNOWN = 0.35  # what counts of how much likelier the words around make a word
-WRITTEN = 1.6  # nats for a word that the model wrote, which sees both sides at once
+WORD_OWN = 0.6  # and that of a word among words, which are of about one length
+KNOWN = 0.55  # what counts of how much likelier the words around make a word
+WRITTEN = 1.0  # nats for a word that the model wrote, which sees both sides at once
 WORD_FOLLOWERS = 12  # tokens behind a word that tell how good it is: farther on, they tell nothing
 WORDS = 32  # are compared by what follows
 LIKELY = 32  # tokens of which those that are words compete too

@@ -10,8 +10,8 @@ from palimpsest.engine.request import Fill
 
 REACH = 4_000  # characters before the hole and behind it that are looked at
 MOST = 256  # words
-ORDER = 3  # lexemes on either side of a place that are compared with those beside the hole
-NEVER = 1e-3  # the share of a word that stands nowhere around
+ORDER = 4  # lexemes on either side of a place that are compared with those beside the hole
+NEVER = 0.01  # the share of a word that stands nowhere around
 WORD = re.compile(r"[^\W\d]\w*")
 LEXEME = re.compile(r"\w+|[^\w\s]|\n")
 
