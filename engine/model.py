@@ -165,11 +165,11 @@ class Model:
         return torch.zeros(len(ids), device=self.device).index_add(0, text[counted], own)
 
     @torch.inference_mode()
-    def likeliest(self, prefix: Prefix, last: int, count: int) -> list[int]:
-        """The tokens that are likeliest to follow ``prefix``, which ends with the token ``last``, as the encoder reads
-        it."""
-        row = self._in_a_row([torch.tensor([last])])
-        return self._logits(self._behind(prefix, *row))[0].topk(count).indices.tolist()
+    def following(self, prefix: Prefix, ids: Sequence[Tensor]) -> Tensor:
+        """The log-probabilities of each token behind each of B texts ``ids``, as of ``likelihood``. B V"""
+        told, text, place = self._in_a_row(ids)
+        ends = torch.tensor([len(text) for text in ids], device=self.device).cumsum(0) - 1
+        return self._logits(self._behind(prefix, told, text, place)[ends]).log_softmax(-1)
 
     def _in_a_row(self, texts: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """All tokens of ``texts``; of each its text, and its place there. T"""

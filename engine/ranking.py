@@ -18,11 +18,11 @@ from palimpsest.engine.model import Model
 from palimpsest.engine.request import Alternative
 
 OWN = 0.1  # what the log-probability of the written counts beside that of what follows it
-WORD_OWN = 0.6  # and that of a word among words, which are of about one length
+SHORT_OWN = 0.55  # and that of a word among words, or a line among lines, which are of about one length
 KNOWN = 0.55  # what counts of how much likelier the words around make a word
-WRITTEN = 1.0  # nats for a word that the model wrote, which sees both sides at once
-WORD_FOLLOWERS = 12  # tokens behind a word that tell how good it is: farther on, they tell nothing
-WORDS = 32  # are compared by what follows
+WRITTEN = 1.0  # nats for what the canvas says, which sees both sides at once
+FOLLOWERS = 16  # tokens behind those that tell how good they are: farther on, they tell nothing
+COMPARED = 32  # of them by what follows
 LIKELY = 32  # tokens of which those that are words compete too
 LAST = 1e6  # nats
 SAME = 0.9  # of difflib's ratio over words: alternatives whose holes are all as like as this are one
@@ -83,29 +83,29 @@ def judge(
     return judged
 
 
-def words(
+def compete(
     model: Model,
     prefix: Prefix,
     last: int,
-    spelled: Sequence[Sequence[int]],
+    texts: Sequence[Sequence[int]],
     known: Sequence[float],
     written: Sequence[bool],
     following: Sequence[int],
 ) -> tuple[list[int], Tensor]:
-    """Which of the words that are ``spelled`` so are best between ``prefix``, which ends with the token ``last``, and
-    the tokens ``following``, best first, and how good they are: the log-probability of what follows, WORD_OWN times
-    the word's own, KNOWN times what is ``known`` of it from the words around, and WRITTEN if it was ``written``. The
-    WORDS best without what follows are compared."""
-    following = following[:WORD_FOLLOWERS]
+    """Which of the words or lines ``texts`` (token ids) are best between ``prefix``, which ends with the token
+    ``last``, and the tokens ``following``, best first, and how good they are: the log-probability of what follows,
+    SHORT_OWN times their own, KNOWN times what is ``known`` of them from the words around, and WRITTEN where the canvas
+    has ``written`` them. The COMPARED best without what follows are compared."""
+    following = following[:FOLLOWERS]
 
-    def likely(words: Sequence[Sequence[int]], following: Sequence[int]) -> Tensor:
-        ids = [torch.tensor([last, *word, *following]) for word in words]
-        counted = [torch.tensor([0.0, *[WORD_OWN] * len(word), *[1.0] * len(following)]) for word in words]
+    def likely(texts: Sequence[Sequence[int]], following: Sequence[int]) -> Tensor:
+        ids = [torch.tensor([last, *text, *following]) for text in texts]
+        counted = [torch.tensor([0.0, *[SHORT_OWN] * len(text), *[1.0] * len(following)]) for text in texts]
         return model.likelihood(prefix, ids, counted).cpu()
 
     favour = KNOWN * torch.tensor(known) + WRITTEN * torch.tensor(written)
-    best = (likely(spelled, ()) + favour).topk(min(WORDS, len(spelled))).indices
-    scores = likely([spelled[row] for row in best.tolist()], following) + favour[best]
+    best = (likely(texts, ()) + favour).topk(min(COMPARED, len(texts))).indices
+    scores = likely([texts[row] for row in best.tolist()], following) + favour[best]
     scores, order = scores.sort(descending=True, stable=True)
     return best[order].tolist(), scores
 

@@ -10,14 +10,14 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor
 
-from palimpsest.engine import prompt, ranking, syntax, words
+from palimpsest.engine import lines, prompt, ranking, syntax, words
 from palimpsest.engine.cache import Prefix, Shelf
 from palimpsest.engine.canvas import OPEN_LENGTHS, OUTSIDE, Canvas, Row, in_parts, lay_out, spaced
 from palimpsest.engine.captured import Steps
 from palimpsest.engine.denoise import Race, State, believed, denoise, step
 from palimpsest.engine.errors import RequestError
 from palimpsest.engine.language import tr
-from palimpsest.engine.manners import mended
+from palimpsest.engine.manners import mend, mended
 from palimpsest.engine.model import Model
 from palimpsest.engine.ranking import Answer
 from palimpsest.engine.request import Alternative, Done, Draft, Fill, Progress, Reading, Thought, Written, certain
@@ -220,46 +220,60 @@ class Writing:
                 if begun > before and answers[0].fits:
                     break
             begun, race = self._steps, replace(race, keep=len(batch.ids))
-        return self._among_words(view, prefix, answers) if last else answers
+            if last:
+                answers = self._among_others(view, prefix, answers)
+        return answers
 
-    def _among_words(self, view: Prefix, prefix: list[int], answers: list[Answer]) -> list[Answer]:
-        """The ``answers``, best first; where the best is one word, all that are compete with the words around the hole,
-        since what a small model makes up is often no word at all."""
-        if not self._chooses_words:
+    def _among_others(self, view: Prefix, prefix: list[int], answers: list[Answer]) -> list[Answer]:
+        """The ``answers``, best first. Where the best is one word, all that are compete with the words around the hole
+        and likely ones, since what a small model makes up is often no word at all; where the rest of a line is wanted,
+        all do with the lines that the encoder would write."""
+        if not self._may_compete:
             return answers
-        texts = [self._written(answer)[0].text for answer in answers]
-        if not words.is_one(texts[0]):
-            return answers
-        made_up = [text for text in texts if words.is_one(text)]
-        others = [answer for answer, text in zip(answers, texts, strict=True) if not words.is_one(text)]
+        model, fill = self._model, self._fill
+        written = [self._written(answer)[0].text for answer in answers]
         # As text has them: with the blank before them, which the canvas has pinned by itself.
         blank = " " if self._asked.left else ""
-        likely = self._model.likeliest(view, prefix[-1], ranking.LIKELY)
-        likely = (self._model.detokenizer.text([index]) for index in likely)
-        likely = [text.removeprefix(blank) for text in likely if text.startswith(blank)]
-        near = words.nearest(self._fill)
-        competing = dict.fromkeys((*made_up, *near, *filter(words.is_one, likely)))
-        wanted = [word for word in competing if not ranking.is_unwanted(word, self._fill.options.without)]
+        near: dict[str, float] = {}
+        if words.is_one(written[0]) and words.has_room(fill):
+            others = [answer for answer, text in zip(answers, written, strict=True) if not words.is_one(text)]
+            written = [text for text in written if words.is_one(text)]
+            near = words.nearest(fill)
+            likely = model.following(view, [torch.tensor(prefix[-1:])])[0].topk(ranking.LIKELY).indices[:, None]
+            rivals = [*near, *filter(words.is_one, self._without(blank, likely.tolist()))]
+        elif lines.are_wanted(fill):
+            others = []
+            begun = self._without(blank, lines.likeliest(model, view, prefix[-1]))
+            rivals = [mend(text, fill.before, fill.selections[0], fill.after) for text in begun]
+        else:
+            return answers
+        wanted = dict.fromkeys((*written, *rivals))
+        wanted = [text for text in wanted if not ranking.is_unwanted(text, fill.options.without)]
         if not wanted:
             return answers
-        spelled = [prompt.encode(self._model.tokenizer, blank + word) for word in wanted]
-        known, written = [near.get(word, 0.0) for word in wanted], [word in made_up for word in wanted]
-        best, scores = ranking.words(self._model, view, prefix[-1], spelled, known, written, self._asked.right)
+        spelled = [prompt.encode(model.tokenizer, blank + text) for text in wanted]
+        known, made = [near.get(text, 0.0) for text in wanted], [text in written for text in wanted]
+        best, scores = ranking.compete(model, view, prefix[-1], spelled, known, made, self._asked.right)
         by_score = zip(best, scores.tolist(), scores.softmax(0).tolist(), strict=True)
         chosen = (self._answer_of(wanted[row], score, sure) for row, score, sure in by_score)
         fitting = (answer for answer in chosen if self._fits(self._written(answer)))
-        return [*itertools.islice(fitting, len(made_up)), *others] or answers
+        return [*itertools.islice(fitting, len(written)), *others] or answers
 
-    def _answer_of(self, word: str, score: float, sure: float) -> Answer:
-        ids = prompt.encode(self._model.tokenizer, word)
+    def _without(self, blank: str, ids: list[list[int]]) -> list[str]:
+        """The texts of the ``ids`` that begin with the ``blank``, without it."""
+        texts = map(self._model.detokenizer.text, ids)
+        return [text.removeprefix(blank) for text in texts if text.startswith(blank)]
+
+    def _answer_of(self, text: str, score: float, sure: float) -> Answer:
+        ids = prompt.encode(self._model.tokenizer, text)
         return Answer(score, ids, [sure] * len(ids), [0] * len(ids), canvas=ids)
 
     @property
-    def _chooses_words(self) -> bool:
-        """Measured with our own checkpoint only, where nothing stands in the hole or says how long it is."""
+    def _may_compete(self) -> bool:
+        """Measured with our own checkpoint only, where nothing says how long the hole is or what is to become of it."""
         fill = self._fill
         asked = fill.instruction or fill.options.length or fill.options.strength < 1
-        return self._model.delete is not None and not asked and words.has_room(fill)
+        return self._model.delete is not None and not asked
 
     def _ends(self, answer: Answer) -> bool:
         """Is the text at its end, whatever canvases were laid out for it?"""

@@ -168,11 +168,13 @@ def test_texts_judged_together_do_not_see_each_other(tiny, count):
 
 
 @pytest.mark.parametrize("count", [1, 5, 200])
-def test_the_likeliest_tokens_are_those_of_the_whole_text(tiny, count):
+def test_what_follows_is_as_likely_as_behind_the_whole_text(tiny, count):
     ids = some_ids(tiny, count, 3)
+    texts = [[], [7], [8, 9, 10]]
     prefix, _ = drained(tiny.shelf().read(ids))
-    with torch.inference_mode():
-        hidden = tiny.network.model.encoder.language_model(input_ids=torch.tensor([ids])).last_hidden_state[0, -1]
-    logits = tiny._logits(hidden[None])[0]
-    likeliest = tiny.likeliest(prefix, ids[-1], 5)
-    torch.testing.assert_close(logits[likeliest], logits.topk(5).values, rtol=1e-3, atol=1e-3)
+    following = tiny.following(prefix, [torch.tensor([ids[-1], *text]) for text in texts])
+    for text, found in zip(texts, following, strict=True):
+        with torch.inference_mode():
+            encoder = tiny.network.model.encoder.language_model
+            hidden = encoder(input_ids=torch.tensor([ids + text])).last_hidden_state[0, -1]
+        torch.testing.assert_close(found, tiny._logits(hidden[None])[0].log_softmax(-1), rtol=1e-3, atol=1e-3)
