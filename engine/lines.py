@@ -12,8 +12,9 @@ MOST = 28  # tokens of a line
 
 
 def are_wanted(fill: Fill) -> bool:
-    """Is there one hole, and nothing behind it in its line?"""
-    return len(fill.selections) == 1 and fill.after[:1] in ("", "\n")
+    """Is there one hole, nothing behind it in its line, and something in later ones? Without that the shortest line
+    would be the best."""
+    return len(fill.selections) == 1 and fill.after.startswith("\n") and bool(fill.after.strip())
 
 
 def likeliest(model: Model, prefix: Prefix, last: int) -> list[list[int]]:

@@ -20,7 +20,8 @@ from palimpsest.engine.request import Alternative
 OWN = 0.1  # what the log-probability of the written counts beside that of what follows it
 SHORT_OWN = 0.55  # and that of a word among words, or a line among lines, which are of about one length
 KNOWN = 0.55  # what counts of how much likelier the words around make a word
-WRITTEN = 1.0  # nats for what the canvas says, which sees both sides at once
+WRITTEN_WORD = 1.0  # nats for a word that the canvas says, which sees both sides at once
+WRITTEN_LINE = -2.0  # and for what it says of a line, which is not as well made as what the encoder says
 FOLLOWERS = 16  # tokens behind those that tell how good they are: farther on, they tell nothing
 COMPARED = 32  # of them by what follows
 LIKELY = 32  # tokens of which those that are words compete too
@@ -88,14 +89,13 @@ def compete(
     prefix: Prefix,
     last: int,
     texts: Sequence[Sequence[int]],
-    known: Sequence[float],
-    written: Sequence[bool],
+    favour: Sequence[float],
     following: Sequence[int],
 ) -> tuple[list[int], Tensor]:
     """Which of the words or lines ``texts`` (token ids) are best between ``prefix``, which ends with the token
     ``last``, and the tokens ``following``, best first, and how good they are: the log-probability of what follows,
-    SHORT_OWN times their own, KNOWN times what is ``known`` of them from the words around, and WRITTEN where the canvas
-    has ``written`` them. The COMPARED best without what follows are compared."""
+    SHORT_OWN times their own, and the ``favour`` they are shown. The COMPARED best without what follows are compared.
+    """
     following = following[:FOLLOWERS]
 
     def likely(texts: Sequence[Sequence[int]], following: Sequence[int]) -> Tensor:
@@ -103,9 +103,9 @@ def compete(
         counted = [torch.tensor([0.0, *[SHORT_OWN] * len(text), *[1.0] * len(following)]) for text in texts]
         return model.likelihood(prefix, ids, counted).cpu()
 
-    favour = KNOWN * torch.tensor(known) + WRITTEN * torch.tensor(written)
-    best = (likely(texts, ()) + favour).topk(min(COMPARED, len(texts))).indices
-    scores = likely([texts[row] for row in best.tolist()], following) + favour[best]
+    shown = torch.tensor(favour)
+    best = (likely(texts, ()) + shown).topk(min(COMPARED, len(texts))).indices
+    scores = likely([texts[row] for row in best.tolist()], following) + shown[best]
     scores, order = scores.sort(descending=True, stable=True)
     return best[order].tolist(), scores
 

@@ -225,44 +225,50 @@ class Writing:
         return answers
 
     def _among_others(self, view: Prefix, prefix: list[int], answers: list[Answer]) -> list[Answer]:
-        """The ``answers``, best first. Where the best is one word, all that are compete with the words around the hole
-        and likely ones, since what a small model makes up is often no word at all; where the rest of a line is wanted,
-        all do with the lines that the encoder would write."""
+        """The ``answers``, best first; where the best is one word, or the rest of a line is wanted, in competition with
+        what ``_rivals`` says."""
         if not self._may_compete:
             return answers
-        model, fill = self._model, self._fill
         written = [self._written(answer)[0].text for answer in answers]
-        # As text has them: with the blank before them, which the canvas has pinned by itself.
-        blank = " " if self._asked.left else ""
-        near: dict[str, float] = {}
-        if words.is_one(written[0]) and words.has_room(fill):
-            others = [answer for answer, text in zip(answers, written, strict=True) if not words.is_one(text)]
-            written = [text for text in written if words.is_one(text)]
-            near = words.nearest(fill)
-            likely = model.following(view, [torch.tensor(prefix[-1:])])[0].topk(ranking.LIKELY).indices[:, None]
-            rivals = [*near, *filter(words.is_one, self._without(blank, likely.tolist()))]
-        elif lines.are_wanted(fill):
-            others = []
-            begun = self._without(blank, lines.likeliest(model, view, prefix[-1]))
-            rivals = [mend(text, fill.before, fill.selections[0], fill.after) for text in begun]
-        else:
-            return answers
-        wanted = dict.fromkeys((*written, *rivals))
-        wanted = [text for text in wanted if not ranking.is_unwanted(text, fill.options.without)]
+        rivals = self._rivals(view, prefix[-1], written)
+        others = [answer for answer, text in zip(answers, written, strict=True) if text not in rivals]
+        wanted = [text for text in rivals if not ranking.is_unwanted(text, self._fill.options.without)]
         if not wanted:
             return answers
-        spelled = [prompt.encode(model.tokenizer, blank + text) for text in wanted]
-        known, made = [near.get(text, 0.0) for text in wanted], [text in written for text in wanted]
-        best, scores = ranking.compete(model, view, prefix[-1], spelled, known, made, self._asked.right)
+        spelled = [prompt.encode(self._model.tokenizer, self._blank + text) for text in wanted]
+        favour = [rivals[text] for text in wanted]
+        best, scores = ranking.compete(self._model, view, prefix[-1], spelled, favour, self._asked.right)
         by_score = zip(best, scores.tolist(), scores.softmax(0).tolist(), strict=True)
         chosen = (self._answer_of(wanted[row], score, sure) for row, score, sure in by_score)
         fitting = (answer for answer in chosen if self._fits(self._written(answer)))
-        return [*itertools.islice(fitting, len(written)), *others] or answers
+        return [*itertools.islice(fitting, len(answers) - len(others)), *others] or answers
 
-    def _without(self, blank: str, ids: list[list[int]]) -> list[str]:
-        """The texts of the ``ids`` that begin with the ``blank``, without it."""
+    def _rivals(self, view: Prefix, last: int, written: list[str]) -> dict[str, float]:
+        """What competes, and the favour it is shown. Where the best that is ``written`` is one word: all of it that is,
+        the words around the hole and likely ones, since what a small model makes up is often no word at all. Where the
+        rest of a line is wanted: all of it, and the lines that the encoder would write."""
+        model, fill = self._model, self._fill
+        rivals: dict[str, float] = {}
+        if words.is_one(written[0]) and words.has_room(fill):
+            likely = model.following(view, [torch.tensor([last])])[0].topk(ranking.LIKELY).indices[:, None]
+            rivals |= dict.fromkeys(filter(words.is_one, self._unblanked(likely.tolist())), 0.0)
+            rivals |= {word: ranking.KNOWN * known for word, known in words.nearest(fill).items()}
+            rivals |= {word: rivals.get(word, 0.0) + ranking.WRITTEN_WORD for word in written if words.is_one(word)}
+        if lines.are_wanted(fill):
+            begun = self._unblanked(lines.likeliest(model, view, last))
+            ended = [mend(text, fill.before, fill.selections[0], fill.after) for text in begun]
+            rivals = dict.fromkeys(written, ranking.WRITTEN_LINE) | dict.fromkeys(ended, 0.0) | rivals
+        return rivals
+
+    @property
+    def _blank(self) -> str:
+        """What the canvas has pinned before the hole, and text has as a part of its first word."""
+        return " " if self._asked.left else ""
+
+    def _unblanked(self, ids: list[list[int]]) -> list[str]:
+        """The texts of the ``ids`` that begin with the blank, without it."""
         texts = map(self._model.detokenizer.text, ids)
-        return [text.removeprefix(blank) for text in texts if text.startswith(blank)]
+        return [text.removeprefix(self._blank) for text in texts if text.startswith(self._blank)]
 
     def _answer_of(self, text: str, score: float, sure: float) -> Answer:
         ids = prompt.encode(self._model.tokenizer, text)

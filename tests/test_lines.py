@@ -1,134 +1,108 @@
-"""What is done to whole lines."""
+"""Where the rest of a line is wanted, what the canvas says competes with what the encoder would write."""
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QTextCursor
-from PySide6.QtTest import QTest
+import torch
 
-from palimpsest.app import lines
-from palimpsest.app.editor import Editor
+from conftest import REAL_FILE, answered, drained
+from palimpsest.engine import Fill, Hole, Options
+from palimpsest.engine.lines import BEAM, MOST, are_wanted, likeliest
+from palimpsest.engine.model import load_model
+from palimpsest.engine.prompt import encode
+from palimpsest.engine.syntax import parses
+
+TEXT = REAL_FILE.read_text()
+LINE = "self.expand_tabs = expand_tabs"
+
+
+def without(line, **options):
+    """The real file without that line."""
+    start = TEXT.index(line)
+    return Fill(TEXT[:start], TEXT[start + len(line) :], options=Options(seed=0, **options))
 
 
 @pytest.fixture
-def editor(qtbot):
-    """Makes an editor with a text in which ``|`` is the caret and ``<`` to ``>`` the selection."""
+def offered(monkeypatch):
+    """Has the encoder write these lines."""
 
-    def make(text, suffix=".py"):
-        editor = Editor()
-        qtbot.addWidget(editor)
-        marks = [index for index, one in enumerate(text) if one in "|<>"]
-        editor.put("".join(one for one in text if one not in "|<>"))
-        editor.suit(f"x{suffix}")
-        caret = editor.textCursor()
-        for number, mark in enumerate(marks):
-            how = QTextCursor.MoveMode.KeepAnchor if number else QTextCursor.MoveMode.MoveAnchor
-            caret.setPosition(mark - number, how)
-        editor.setTextCursor(caret)
-        return editor
+    def offer(*texts):
+        monkeypatch.setattr(
+            "palimpsest.engine.lines.likeliest",
+            lambda model, *_: [encode(model.tokenizer, text) for text in texts],
+        )
 
-    return make
-
-
-def seen(editor):
-    """The text with its caret or selection, as the fixture reads it."""
-    caret, text = editor.textCursor(), editor.text()
-    start, end = caret.selectionStart(), caret.selectionEnd()
-    middle = f"<{text[start:end]}>" if caret.hasSelection() else "|"
-    return text[:start] + middle + text[end:]
+    return offer
 
 
 @pytest.mark.parametrize(
-    ("before", "down", "after"),
+    ("before", "after", "wanted"),
     [
-        ("a\nb|b\nc", True, "a\nc\nb|b"),
-        ("a\nb|b\nc", False, "b|b\na\nc"),
-        ("a\n<bb\nc\n>d", True, "a\nd\n<bb\nc>"),
-        ("a|\nb", False, "a|\nb"),
-        ("a\nb|", True, "a\nb|"),
+        ("a = ", "\nb = 2\n", True),
+        ("", "\n\n\nb", True),
+        ("a = ", " + 1\n", False),
+        ("a = ", "", False),
+        ("a = ", "\n \n", False),
     ],
 )
-def test_lines_move_with_their_selection(editor, before, down, after):
-    editor = editor(before)
-    lines.move(editor, down)
-    assert seen(editor) == after
-    if editor.document().isUndoAvailable():
-        editor.undo()
-    assert editor.text() == "".join(one for one in before if one not in "|<>")
+def test_the_rest_of_a_line_is_wanted(before, after, wanted):
+    assert are_wanted(Fill(before, after)) == wanted
 
 
-def test_a_copy_is_put_below(editor):
-    one = editor("a\nb😀|\nc")
-    lines.duplicate(one)
-    assert one.text() == "a\nb😀\nb😀\nc"
-    assert one.textCursor().blockNumber() == 2
+def test_lines_are_written_for_one_hole_only():
+    assert not are_wanted(Fill("a = ", "\nb", further=(Hole("\nc = "),)))
 
 
-def test_indenting_leaves_empty_lines_and_the_selection(editor):
-    editor = editor("<a\n\nb>\nc")
-    lines.indent(editor)
-    assert seen(editor) == "<    a\n\n    b>\nc"
-    lines.dedent(editor)
-    assert seen(editor) == "<a\n\nb>\nc"
+@pytest.mark.parametrize("before", ["import os\nimport ", "class A:\n    pass\n\n\nclass B:\n"])
+def test_lines_are_as_likely_as_the_search_says(before):
+    model = load_model(None)
+    ids = [model.token("<bos>"), *encode(model.tokenizer, before)]
+    prefix, _ = drained(model.shelf().read(ids))
+    found = likeliest(model, prefix, ids[-1])
+    newline = encode(model.tokenizer, "\n")
+    assert 1 < len(found) <= BEAM
+    assert len(set(map(tuple, found))) == len(found)
+    assert all(newline[0] not in line and len(line) <= MOST for line in found)
+    # Each as likely as the encoder reads it, the likeliest first, and none less likely than the greedy one.
+    greedy = []
+    while greedy[-1:] != newline:
+        assert len(greedy) <= MOST
+        texts = [torch.tensor([ids[-1], *greedy])]
+        greedy.append(int(model.following(prefix, texts)[0].argmax()))
+    texts = [torch.tensor([ids[-1], *line, *newline]) for line in found] + [torch.tensor([ids[-1], *greedy])]
+    *likely, of_greedy = model.likelihood(prefix, texts, [torch.ones(len(text)) for text in texts]).tolist()
+    assert likely == sorted(likely, reverse=True)
+    assert likely[0] >= of_greedy - 1e-3
+
+
+def test_the_line_that_fits_what_follows_is_chosen(backend, offered):
+    offered("return None", LINE, "import os")
+    _, done = answered(backend, without(LINE))
+    assert done.text == LINE
+    assert 0 < min(done.holes[0].settled) <= 1
+
+
+def test_a_line_that_breaks_python_is_not_chosen(backend, offered):
+    broken = LINE + " ="
+    offered(broken)
+    _, done = answered(backend, without(LINE))
+    assert done.text != broken
+    assert parses(TEXT.replace(LINE, done.text, 1))
+
+
+def test_lines_are_alternatives(backend, offered):
+    offered(LINE, "self.tabsize = tabsize")
+    _, done = answered(backend, without(LINE, alternatives=2))
+    assert [one.text for one in done.alternatives] == [LINE, "self.tabsize = tabsize"]
+
+
+def test_a_line_with_a_word_that_is_to_be_avoided_does_not_compete(backend, offered):
+    offered(LINE)
+    _, done = answered(backend, without(LINE, without=("expand_tabs",)))
+    assert "expand_tabs" not in done.text.split()
 
 
 @pytest.mark.parametrize(
-    ("suffix", "text", "commented"),
-    [
-        (".py", "<    a\n\n        b>\n", "    # a\n\n    #     b\n"),
-        (".js", "x = |1", "// x = 1"),
-        (".sql", "  😀 = 1|", "  -- 😀 = 1"),
-        (".html", "<a\n  b >", "<!-- a -->\n<!--   b  -->"),
-        (".css", "a {}|", "/* a {} */"),
-    ],
+    "asked", [{"options": Options(seed=0, length=3)}, {"selected": "wdith", "instruction": "Fix the spelling"}]
 )
-def test_comments_come_and_go(editor, suffix, text, commented):
-    editor = editor(text, suffix)
-    before = editor.text()
-    lines.toggle_comments(editor)
-    assert editor.text() == commented
-    lines.toggle_comments(editor)
-    assert editor.text() == before
-
-
-@pytest.mark.parametrize(
-    ("suffix", "before", "after"),
-    [
-        (".py", "def f():|", "def f():\n    |"),
-        (".py", "    a = [|1]", "    a = [\n        |1]"),
-        (".py", "    a = 1|", "    a = 1\n    |"),
-        (".md", "- one|", "- one\n- |"),
-        (".md", "  9. nine|", "  9. nine\n  10. |"),
-        (".md", "- [x] done|", "- [x] done\n- [ ] |"),
-        (".md", "- one\n- |", "- one\n|"),
-        (".md", "he said:|", "he said:\n|"),
-        ("", "ab|cd", "ab\n|cd"),
-    ],
-)
-def test_a_new_line_begins_as_it_should(editor, suffix, before, after):
-    editor = editor(before, suffix)
-    QTest.keyClick(editor, Qt.Key.Key_Return)
-    assert seen(editor) == after
-    editor.undo()
-    assert editor.text() == before.replace("|", "")
-
-
-@pytest.mark.parametrize(
-    ("text", "level"),
-    [
-        ("a:\n  b\n", "  "),
-        ("a:\n\tb\n", "\t"),
-        ("a:\n        b\n            c\n                d\n    e", "    "),
-        ("", ""),
-    ],
-)
-def test_the_level_of_indentation_is_the_file_s(text, level):
-    assert lines.indentation(text) == level
-
-
-def test_tab_goes_to_the_next_stop_and_back(editor):
-    one = editor("a:\n    b\nxy|")
-    QTest.keyClick(one, Qt.Key.Key_Tab)
-    assert seen(one) == "a:\n    b\nxy  |"
-    two = editor("a:\n    b|")
-    QTest.keyClick(two, Qt.Key.Key_Backtab)
-    assert seen(two) == "a:\nb|"
+def test_no_line_competes_where_more_is_asked(backend, monkeypatch, asked):
+    monkeypatch.setattr("palimpsest.engine.lines.likeliest", lambda *_: pytest.fail("lines were looked for"))
+    answered(backend, Fill("print(1)\n", "\nprint(2)\n", **asked))
