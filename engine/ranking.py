@@ -18,10 +18,10 @@ from palimpsest.engine.model import Model
 from palimpsest.engine.request import Alternative
 
 OWN = 0.1  # what the log-probability of the written counts beside that of what follows it
-SHORT_OWN = 0.55  # and that of a word among words, or a line among lines, which are of about one length
+SHORT_OWN = 0.55  # and that of words and short texts among others
 KNOWN = 0.55  # what counts of how much likelier the words around make a word
 WRITTEN_WORD = 1.0  # nats for a word that the canvas says, which sees both sides at once
-WRITTEN_LINE = -2.0  # and for what it says of a line, which is not as well made as what the encoder says
+WRITTEN = -1.0  # and for longer texts, which it makes less well than the encoder
 FOLLOWERS = 16  # tokens behind those that tell how good they are: farther on, they tell nothing
 COMPARED = 32  # of them by what follows
 LIKELY = 32  # tokens of which those that are words compete too
@@ -92,7 +92,7 @@ def compete(
     favour: Sequence[float],
     following: Sequence[int],
 ) -> tuple[list[int], Tensor]:
-    """Which of the words or lines ``texts`` (token ids) are best between ``prefix``, which ends with the token
+    """Which of the words and short texts ``texts`` (token ids) are best between ``prefix``, which ends with the token
     ``last``, and the tokens ``following``, best first, and how good they are: the log-probability of what follows,
     SHORT_OWN times their own, and the ``favour`` they are shown. The COMPARED best without what follows are compared.
     """

@@ -61,5 +61,5 @@ def is_one(text: str) -> bool:
 
 
 def has_room(fill: Fill) -> bool:
-    """Is there one hole, and does no word reach into it?"""
-    return len(fill.selections) == 1 and not re.search(r"\w\Z", fill.before) and not re.match(r"\w", fill.after)
+    """Does no word reach into the first hole?"""
+    return not re.search(r"\w\Z", fill.before) and not re.match(r"\w", fill.after)

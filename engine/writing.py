@@ -10,7 +10,7 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor
 
-from palimpsest.engine import lines, prompt, ranking, syntax, words
+from palimpsest.engine import beam, prompt, ranking, syntax, words
 from palimpsest.engine.cache import Prefix, Shelf
 from palimpsest.engine.canvas import OPEN_LENGTHS, OUTSIDE, Canvas, Row, in_parts, lay_out, spaced
 from palimpsest.engine.captured import Steps
@@ -225,8 +225,7 @@ class Writing:
         return answers
 
     def _among_others(self, view: Prefix, prefix: list[int], answers: list[Answer]) -> list[Answer]:
-        """The ``answers``, best first; where the best is one word, or the rest of a line is wanted, in competition with
-        what ``_rivals`` says."""
+        """The ``answers``, best first, in competition with what ``_rivals`` says."""
         if not self._may_compete:
             return answers
         written = [self._written(answer)[0].text for answer in answers]
@@ -245,8 +244,8 @@ class Writing:
 
     def _rivals(self, view: Prefix, last: int, written: list[str]) -> dict[str, float]:
         """What competes, and the favour it is shown. Where the best that is ``written`` is one word: all of it that is,
-        the words around the hole and likely ones, since what a small model makes up is often no word at all. Where the
-        rest of a line is wanted: all of it, and the lines that the encoder would write."""
+        the words around the hole and likely ones, since what a small model makes up is often no word at all. Where
+        something follows, without which the shortest would be the best: all of it, and what the encoder would write."""
         model, fill = self._model, self._fill
         rivals: dict[str, float] = {}
         if words.is_one(written[0]) and words.has_room(fill):
@@ -254,10 +253,10 @@ class Writing:
             rivals |= dict.fromkeys(filter(words.is_one, self._unblanked(likely.tolist())), 0.0)
             rivals |= {word: ranking.KNOWN * known for word, known in words.nearest(fill).items()}
             rivals |= {word: rivals.get(word, 0.0) + ranking.WRITTEN_WORD for word in written if words.is_one(word)}
-        if lines.are_wanted(fill):
-            begun = self._unblanked(lines.likeliest(model, view, last))
-            ended = [mend(text, fill.before, fill.selections[0], fill.after) for text in begun]
-            rivals = dict.fromkeys(written, ranking.WRITTEN_LINE) | dict.fromkeys(ended, 0.0) | rivals
+        if fill.after.strip():
+            found = self._unblanked(beam.search(model, view, last, self._asked.right[0]))
+            texts = [mend(text, fill.before, fill.selections[0], fill.after) for text in found]
+            rivals = dict.fromkeys(written, ranking.WRITTEN) | dict.fromkeys(texts, 0.0) | rivals
         return rivals
 
     @property
@@ -276,9 +275,10 @@ class Writing:
 
     @property
     def _may_compete(self) -> bool:
-        """Measured with our own checkpoint only, where nothing says how long the hole is or what is to become of it."""
+        """Measured with our own checkpoint only, for one hole of which nothing says how long it is or what is to become
+        of it."""
         fill = self._fill
-        asked = fill.instruction or fill.options.length or fill.options.strength < 1
+        asked = fill.instruction or fill.options.length or fill.options.strength < 1 or fill.further
         return self._model.delete is not None and not asked
 
     def _ends(self, answer: Answer) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 
 from conftest import REAL_FILE, answered
-from palimpsest.engine import Fill, Hole, Options
+from palimpsest.engine import Fill, Options
 from palimpsest.engine.words import MOST, has_room, is_one, nearest
 
 TEXT = REAL_FILE.read_text()
@@ -58,10 +58,6 @@ def test_of_a_long_text_only_what_is_near_is_looked_at():
 )
 def test_no_word_reaches_into_the_hole(before, after, room):
     assert has_room(Fill(before, after)) == room
-
-
-def test_words_compete_for_one_hole_only():
-    assert not has_room(Fill("a = ", "\n", further=(Hole(" + "),)))
 
 
 def test_what_one_word_is():

@@ -1,11 +1,11 @@
-"""Where the rest of a line is wanted, what the canvas says competes with what the encoder would write."""
+"""What the canvas says competes with what the encoder would write."""
 
 import pytest
 import torch
 
 from conftest import REAL_FILE, answered, drained
 from palimpsest.engine import Fill, Hole, Options
-from palimpsest.engine.lines import BEAM, MOST, are_wanted, likeliest
+from palimpsest.engine.beam import MOST, WIDTH, search
 from palimpsest.engine.model import load_model
 from palimpsest.engine.prompt import encode
 from palimpsest.engine.syntax import parses
@@ -22,43 +22,25 @@ def without(line, **options):
 
 @pytest.fixture
 def offered(monkeypatch):
-    """Has the encoder write these lines."""
+    """Has the encoder write these texts."""
 
     def offer(*texts):
         monkeypatch.setattr(
-            "palimpsest.engine.lines.likeliest",
+            "palimpsest.engine.beam.search",
             lambda model, *_: [encode(model.tokenizer, text) for text in texts],
         )
 
     return offer
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "wanted"),
-    [
-        ("a = ", "\nb = 2\n", True),
-        ("", "\n\n\nb", True),
-        ("a = ", " + 1\n", False),
-        ("a = ", "", False),
-        ("a = ", "\n \n", False),
-    ],
-)
-def test_the_rest_of_a_line_is_wanted(before, after, wanted):
-    assert are_wanted(Fill(before, after)) == wanted
-
-
-def test_lines_are_written_for_one_hole_only():
-    assert not are_wanted(Fill("a = ", "\nb", further=(Hole("\nc = "),)))
-
-
 @pytest.mark.parametrize("before", ["import os\nimport ", "def area(width, height):\n    return width"])
-def test_lines_are_as_likely_as_the_search_says(before):
+def test_texts_are_as_likely_as_the_search_says(before):
     model = load_model(None)
     ids = [model.token("<bos>"), *encode(model.tokenizer, before)]
     prefix, _ = drained(model.shelf().read(ids))
-    found = likeliest(model, prefix, ids[-1])
     newline = encode(model.tokenizer, "\n")
-    assert 1 < len(found) <= BEAM
+    found = search(model, prefix, ids[-1], newline[0])
+    assert 1 < len(found) <= WIDTH
     assert len(set(map(tuple, found))) == len(found)
     assert all(newline[0] not in line and len(line) <= MOST for line in found)
     # Each as likely as the encoder reads it, the likeliest first, and none less likely than the greedy one.
@@ -100,9 +82,23 @@ def test_a_line_with_a_word_that_is_to_be_avoided_does_not_compete(backend, offe
     assert "expand_tabs" not in done.text.split()
 
 
+def test_what_ends_where_the_text_goes_on_competes_in_a_line_too(backend, offered):
+    before, _, after = TEXT.partition("drop_whitespace=True")
+    offered("drop_whitespace=True")
+    _, done = answered(backend, Fill(before, after, options=Options(seed=0)))
+    assert done.text == "drop_whitespace=True"
+
+
 @pytest.mark.parametrize(
-    "asked", [{"options": Options(seed=0, length=3)}, {"selected": "wdith", "instruction": "Fix the spelling"}]
+    "asked",
+    [
+        {"options": Options(seed=0, length=3)},
+        {"selected": "wdith", "instruction": "Fix the spelling"},
+        {"further": (Hole("\nprint("),)},
+        {"after": "\n"},
+    ],
+    ids=["length", "instruction", "two holes", "nothing follows"],
 )
-def test_no_line_competes_where_more_is_asked(backend, monkeypatch, asked):
-    monkeypatch.setattr("palimpsest.engine.lines.likeliest", lambda *_: pytest.fail("lines were looked for"))
-    answered(backend, Fill("print(1)\n", "\nprint(2)\n", **asked))
+def test_nothing_competes_where_more_is_asked_or_less_is_known(backend, monkeypatch, asked):
+    monkeypatch.setattr("palimpsest.engine.beam.search", lambda *_: pytest.fail("the encoder was asked to write"))
+    answered(backend, Fill(**{"before": "print(1)\n", "after": "\nprint(2)\n"} | asked))
