@@ -225,39 +225,44 @@ class Writing:
         return answers
 
     def _among_others(self, view: Prefix, prefix: list[int], answers: list[Answer]) -> list[Answer]:
-        """The ``answers``, best first, in competition with what ``_rivals`` says."""
-        if not self._may_compete:
-            return answers
-        written = [self._written(answer)[0].text for answer in answers]
-        rivals = self._rivals(view, prefix[-1], written)
-        others = [answer for answer, text in zip(answers, written, strict=True) if text not in rivals]
+        """The ``answers``, best first, in competition with others.
+
+        1. With what the encoder would write up to what follows, without which the shortest would be the best.
+        2. Where the best is one word, all that are with the words around the hole and likely ones, since what a small
+           model makes up is often no word at all.
+        """
+        model, fill, last = self._model, self._fill, prefix[-1]
+        if self._may_compete and fill.after.strip():
+            found = self._unblanked(beam.search(model, view, last, self._asked.right[0]))
+            texts = [mend(text, fill.before, fill.selections[0], fill.after) for text in found]
+            written = dict.fromkeys(self._texts(answers), ranking.WRITTEN)
+            answers = self._best(view, last, answers, written | dict.fromkeys(texts, 0.0))
+        if self._may_compete and words.has_room(fill) and words.is_one((written := self._texts(answers))[0]):
+            likely = model.following(view, [torch.tensor([last])])[0].topk(ranking.LIKELY).indices[:, None]
+            rivals = dict.fromkeys(filter(words.is_one, self._unblanked(likely.tolist())), 0.0)
+            rivals |= {word: ranking.KNOWN * known for word, known in words.nearest(fill).items()}
+            rivals |= {word: rivals.get(word, 0.0) + ranking.WRITTEN_WORD for word in written if words.is_one(word)}
+            answers = self._best(view, last, answers, rivals)
+        return answers
+
+    def _best(self, view: Prefix, last: int, answers: list[Answer], rivals: dict[str, float]) -> list[Answer]:
+        """The best of the ``rivals`` (with the favour each is shown), as many as are among the ``answers``, and behind
+        them those that are not."""
+        others = [one for one, text in zip(answers, self._texts(answers), strict=True) if text not in rivals]
         wanted = [text for text in rivals if not ranking.is_unwanted(text, self._fill.options.without)]
         if not wanted:
             return answers
         spelled = [prompt.encode(self._model.tokenizer, self._blank + text) for text in wanted]
         favour = [rivals[text] for text in wanted]
-        best, scores = ranking.compete(self._model, view, prefix[-1], spelled, favour, self._asked.right)
+        best, scores = ranking.compete(self._model, view, last, spelled, favour, self._asked.right)
         by_score = zip(best, scores.tolist(), scores.softmax(0).tolist(), strict=True)
         chosen = (self._answer_of(wanted[row], score, sure) for row, score, sure in by_score)
         fitting = (answer for answer in chosen if self._fits(self._written(answer)))
         return [*itertools.islice(fitting, len(answers) - len(others)), *others] or answers
 
-    def _rivals(self, view: Prefix, last: int, written: list[str]) -> dict[str, float]:
-        """What competes, and the favour it is shown. Where the best that is ``written`` is one word: all of it that is,
-        the words around the hole and likely ones, since what a small model makes up is often no word at all. Where
-        something follows, without which the shortest would be the best: all of it, and what the encoder would write."""
-        model, fill = self._model, self._fill
-        rivals: dict[str, float] = {}
-        if words.is_one(written[0]) and words.has_room(fill):
-            likely = model.following(view, [torch.tensor([last])])[0].topk(ranking.LIKELY).indices[:, None]
-            rivals |= dict.fromkeys(filter(words.is_one, self._unblanked(likely.tolist())), 0.0)
-            rivals |= {word: ranking.KNOWN * known for word, known in words.nearest(fill).items()}
-            rivals |= {word: rivals.get(word, 0.0) + ranking.WRITTEN_WORD for word in written if words.is_one(word)}
-        if fill.after.strip():
-            found = self._unblanked(beam.search(model, view, last, self._asked.right[0]))
-            texts = [mend(text, fill.before, fill.selections[0], fill.after) for text in found]
-            rivals = dict.fromkeys(written, ranking.WRITTEN) | dict.fromkeys(texts, 0.0) | rivals
-        return rivals
+    def _texts(self, answers: list[Answer]) -> list[str]:
+        """What each says in the only hole."""
+        return [self._written(answer)[0].text for answer in answers]
 
     @property
     def _blank(self) -> str:
