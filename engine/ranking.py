@@ -18,11 +18,12 @@ from palimpsest.engine.model import Model
 from palimpsest.engine.request import Alternative
 
 OWN = 0.1  # what the log-probability of the written counts beside that of what follows it
-SHORT_OWN = 0.55  # and that of words and short texts among others
+TEXT_OWN = 0.3  # and that of texts which all end where the text goes on
+WORD_OWN = 0.6  # and that of words, which are of about one length
 KNOWN = 0.55  # what counts of how much likelier the words around make a word
-WRITTEN_WORD = 1.0  # nats for a word that the canvas says, which sees both sides at once
-WRITTEN = -1.0  # and for longer texts, which it makes less well than the encoder
-FOLLOWERS = 16  # tokens behind those that tell how good they are: farther on, they tell nothing
+WRITTEN_TEXT = -1.0  # nats for what the canvas says, which it makes less well than the encoder
+WRITTEN_WORD = 1.0  # and for a word that the model says, among others
+FOLLOWERS = 12  # tokens behind both that tell how good they are: farther on, they tell nothing
 COMPARED = 32  # of them by what follows
 LIKELY = 32  # tokens of which those that are words compete too
 LAST = 1e6  # nats
@@ -90,17 +91,18 @@ def compete(
     last: int,
     texts: Sequence[Sequence[int]],
     favour: Sequence[float],
+    own: float,
     following: Sequence[int],
 ) -> tuple[list[int], Tensor]:
     """Which of the words and short texts ``texts`` (token ids) are best between ``prefix``, which ends with the token
     ``last``, and the tokens ``following``, best first, and how good they are: the log-probability of what follows,
-    SHORT_OWN times their own, and the ``favour`` they are shown. The COMPARED best without what follows are compared.
+    ``own`` times theirs, and the ``favour`` they are shown. The COMPARED best without what follows are compared.
     """
     following = following[:FOLLOWERS]
 
     def likely(texts: Sequence[Sequence[int]], following: Sequence[int]) -> Tensor:
         ids = [torch.tensor([last, *text, *following]) for text in texts]
-        counted = [torch.tensor([0.0, *[SHORT_OWN] * len(text), *[1.0] * len(following)]) for text in texts]
+        counted = [torch.tensor([0.0, *[own] * len(text), *[1.0] * len(following)]) for text in texts]
         return model.likelihood(prefix, ids, counted).cpu()
 
     shown = torch.tensor(favour)

@@ -235,17 +235,20 @@ class Writing:
         if self._may_compete and fill.after.strip():
             found = self._unblanked(beam.search(model, view, last, self._asked.right[0]))
             texts = [mend(text, fill.before, fill.selections[0], fill.after) for text in found]
-            written = dict.fromkeys(self._texts(answers), ranking.WRITTEN)
-            answers = self._best(view, last, answers, written | dict.fromkeys(texts, 0.0))
+            written = dict.fromkeys(self._texts(answers), ranking.WRITTEN_TEXT)
+            rivals = written | dict.fromkeys(texts, 0.0)
+            answers = self._best(view, last, answers, rivals, ranking.TEXT_OWN)
         if self._may_compete and words.has_room(fill) and words.is_one((written := self._texts(answers))[0]):
             likely = model.following(view, [torch.tensor([last])])[0].topk(ranking.LIKELY).indices[:, None]
             rivals = dict.fromkeys(filter(words.is_one, self._unblanked(likely.tolist())), 0.0)
             rivals |= {word: ranking.KNOWN * known for word, known in words.nearest(fill).items()}
             rivals |= {word: rivals.get(word, 0.0) + ranking.WRITTEN_WORD for word in written if words.is_one(word)}
-            answers = self._best(view, last, answers, rivals)
+            answers = self._best(view, last, answers, rivals, ranking.WORD_OWN)
         return answers
 
-    def _best(self, view: Prefix, last: int, answers: list[Answer], rivals: dict[str, float]) -> list[Answer]:
+    def _best(
+        self, view: Prefix, last: int, answers: list[Answer], rivals: dict[str, float], own: float
+    ) -> list[Answer]:
         """The best of the ``rivals`` (with the favour each is shown), as many as are among the ``answers``, and behind
         them those that are not."""
         others = [one for one, text in zip(answers, self._texts(answers), strict=True) if text not in rivals]
@@ -254,7 +257,7 @@ class Writing:
             return answers
         spelled = [prompt.encode(self._model.tokenizer, self._blank + text) for text in wanted]
         favour = [rivals[text] for text in wanted]
-        best, scores = ranking.compete(self._model, view, last, spelled, favour, self._asked.right)
+        best, scores = ranking.compete(self._model, view, last, spelled, favour, own, self._asked.right)
         by_score = zip(best, scores.tolist(), scores.softmax(0).tolist(), strict=True)
         chosen = (self._answer_of(wanted[row], score, sure) for row, score, sure in by_score)
         fitting = (answer for answer in chosen if self._fits(self._written(answer)))
