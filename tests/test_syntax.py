@@ -90,9 +90,16 @@ def test_what_is_no_python_is_not_judged(before, after):
     assert python(Fill(before, after)) is None
 
 
+@pytest.fixture
+def alone(monkeypatch):
+    """What the canvas says competes with nothing else."""
+    monkeypatch.setattr(Writing, "_may_compete", False)
+
+
 @pytest.mark.parametrize(
     ("before", "after"), [("def f(a):\n    ", "\n    return a\n"), ("import os\n", "\nimport sys\n")]
 )
+@pytest.mark.usefixtures("alone")
 def test_an_answer_says_something_and_keeps_what_is_python(backend, monkeypatch, before, after):
     """Where one is found, by three of four seeds; without looking, fewer do."""
     fills = [Fill(before, after, options=Options(seed=seed)) for seed in (2, 3, 4, 7)]
@@ -106,6 +113,7 @@ def test_an_answer_says_something_and_keeps_what_is_python(backend, monkeypatch,
     assert fitting() < len(fills)
 
 
+@pytest.mark.usefixtures("alone")
 def test_steps_that_are_left_are_spent_on_an_answer_that_fits(backend, monkeypatch):
     """The first answer that ends is said not to fit: another is written, with the steps that are left."""
     fill = Fill("def add(a, b):\n    return ", "\n", options=Options(seed=1))
