@@ -112,6 +112,17 @@ def compete(
     return best[order].tolist(), scores
 
 
+def sure(ids: Sequence[int], among: Sequence[Sequence[int]], shares: Sequence[float]) -> list[float]:
+    """Of each token of ``ids``, one of the texts ``among``, its probability behind those before it, if these are the
+    ``shares`` of the texts."""
+    told, agreeing = [], sum(shares)
+    for end in range(1, len(ids) + 1):
+        before, start = agreeing, ids[:end]
+        agreeing = sum(share for text, share in zip(among, shares, strict=True) if text[:end] == start)
+        told.append(agreeing / before)
+    return told
+
+
 def is_unwanted(text: str, without: Sequence[str]) -> bool:
     """Does ``text`` say nothing, or a word of ``without``?"""
     return not text.strip() or any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) for word in without)

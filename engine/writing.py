@@ -258,8 +258,10 @@ class Writing:
         spelled = [prompt.encode(self._model.tokenizer, self._blank + text) for text in wanted]
         favour = [rivals[text] for text in wanted]
         best, scores = ranking.compete(self._model, view, last, spelled, favour, own, self._asked.right)
-        by_score = zip(best, scores.tolist(), scores.softmax(0).tolist(), strict=True)
-        chosen = (self._answer_of(wanted[row], score, sure) for row, score, sure in by_score)
+        compared = [prompt.encode(self._model.tokenizer, wanted[row]) for row in best]
+        sure = [ranking.sure(ids, compared, scores.softmax(0).tolist()) for ids in compared]
+        by_score = zip(scores.tolist(), compared, sure, strict=True)
+        chosen = (Answer(score, ids, told, [0] * len(ids), canvas=ids) for score, ids, told in by_score)
         fitting = (answer for answer in chosen if self._fits(self._written(answer)))
         return [*itertools.islice(fitting, len(answers) - len(others)), *others] or answers
 
@@ -276,10 +278,6 @@ class Writing:
         """The texts of the ``ids`` that begin with the blank, without it."""
         texts = map(self._model.detokenizer.text, ids)
         return [text.removeprefix(self._blank) for text in texts if text.startswith(self._blank)]
-
-    def _answer_of(self, text: str, score: float, sure: float) -> Answer:
-        ids = prompt.encode(self._model.tokenizer, text)
-        return Answer(score, ids, [sure] * len(ids), [0] * len(ids), canvas=ids)
 
     @property
     def _may_compete(self) -> bool:

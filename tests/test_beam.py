@@ -8,6 +8,7 @@ from palimpsest.engine import Fill, Hole, Options
 from palimpsest.engine.beam import MOST, WIDTH, search
 from palimpsest.engine.model import load_model
 from palimpsest.engine.prompt import encode
+from palimpsest.engine.ranking import sure
 from palimpsest.engine.syntax import parses
 
 TEXT = REAL_FILE.read_text()
@@ -102,3 +103,18 @@ def test_what_ends_where_the_text_goes_on_competes_in_a_line_too(backend, offere
 def test_nothing_competes_where_more_is_asked_or_less_is_known(backend, monkeypatch, asked):
     monkeypatch.setattr("palimpsest.engine.beam.search", lambda *_: pytest.fail("the encoder was asked to write"))
     answered(backend, Fill(**{"before": "print(1)\n", "after": "\nprint(2)\n"} | asked))
+
+
+def test_each_token_is_as_sure_as_those_that_say_the_same_before_it_make_it():
+    texts, shares = [[1, 2, 3], [1, 2], [1, 4], [5]], [0.3, 0.1, 0.2, 0.4]
+    assert sure([1, 2, 3], texts, shares) == pytest.approx([0.6, 2 / 3, 0.75])
+    assert sure([5], texts, shares) == pytest.approx([0.4])
+
+
+def test_what_a_line_is_unsure_of_is_a_part_of_it(backend, offered):
+    offered(LINE, LINE.replace("= expand_tabs", "= False"))
+    _, done = answered(backend, without(LINE))
+    settled = done.holes[0].settled
+    assert done.text == LINE
+    assert settled[0] > 0.9
+    assert min(settled) < settled[0]
