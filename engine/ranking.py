@@ -119,7 +119,7 @@ def sure(ids: Sequence[int], among: Sequence[Sequence[int]], shares: Sequence[fl
     for end in range(1, len(ids) + 1):
         before, start = agreeing, ids[:end]
         agreeing = sum(share for text, share in zip(among, shares, strict=True) if text[:end] == start)
-        told.append(agreeing / before)
+        told.append(agreeing / before if before else 0.0)
     return told
 
 

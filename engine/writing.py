@@ -259,7 +259,7 @@ class Writing:
         favour = [rivals[text] for text in wanted]
         best, scores = ranking.compete(self._model, view, last, spelled, favour, own, self._asked.right)
         compared = [prompt.encode(self._model.tokenizer, wanted[row]) for row in best]
-        sure = [ranking.sure(ids, compared, scores.softmax(0).tolist()) for ids in compared]
+        sure = [ranking.sure(ids, compared, scores.double().softmax(0).tolist()) for ids in compared]
         by_score = zip(scores.tolist(), compared, sure, strict=True)
         chosen = (Answer(score, ids, told, [0] * len(ids), canvas=ids) for score, ids, told in by_score)
         fitting = (answer for answer in chosen if self._fits(self._written(answer)))
