@@ -212,16 +212,18 @@ class Writing:
                     whole = last or self._ends(answer)
                     answers.append(replace(answer, fits=not whole or self._fits(self._written(answer))))
                 answers.sort(key=lambda answer: (answer.score > WANTED, answer.fits, answer.score), reverse=True)
-                if state.number:
-                    # The leader is shown, and once some have ended the best of those.
-                    shown = answers[0] if answers else self._answer(batch, state).behind(earlier)
-                    self._steps = begun + state.number
-                    yield Draft(self._written(shown), self._steps, most_steps * len(canvases))
+                self._steps = begun + state.number
                 if begun > before and answers[0].fits:
                     break
+                if not over.all():  # the last draft is the answer, whoever wins
+                    # The leader is shown, and once some have ended the best of those.
+                    shown = answers[0] if answers else self._answer(batch, state).behind(earlier)
+                    yield Draft(self._written(shown), self._steps, most_steps * len(canvases))
             begun, race = self._steps, replace(race, keep=len(batch.ids))
             if last:
                 answers = self._among_others(view, prefix, answers)
+            if begun > before:
+                yield Draft(self._written(answers[0]), begun, most_steps * len(canvases))
         return answers
 
     def _among_others(self, view: Prefix, prefix: list[int], answers: list[Answer]) -> list[Answer]:

@@ -28,6 +28,7 @@ def test_a_blanked_line_is_filled(backend):
     drafts, done = fill(backend, before, after, options=Options(seed=7))
     assert done.text.strip()
     assert done.seed == 7
+    assert drafts[-1].text == done.text
     for draft in drafts:
         assert len(draft.settled) == len(draft.text)
         assert all(0 <= value <= 1 for value in draft.settled)
