@@ -1,6 +1,7 @@
 """What the encoder would write in a hole, from left to right: it competes with what the canvas says."""
 
 import torch
+from torch import Tensor
 
 from palimpsest.engine.cache import Prefix
 from palimpsest.engine.model import Model
@@ -12,19 +13,32 @@ MOST = 28  # tokens of a text
 def search(model: Model, prefix: Prefix, last: int, end: int) -> list[list[int]]:
     """The tokens that may stand between ``prefix``, which ends with the token ``last``, and the token ``end``: at most
     WIDTH texts of at most MOST, the likeliest first, by beam search."""
-    begun, ended = [(0.0, [last])], []
-    for _ in range(MOST + 1):
-        following = model.following(prefix, [torch.tensor(ids) for _, ids in begun]).cpu()
+    begun: list[tuple[float, list[int]]] = [(0.0, [last])]
+    ended: list[tuple[float, list[int]]] = []
+    tree, place, seen = prefix.without_last(), torch.zeros(0, dtype=torch.long), torch.zeros(1, 0, dtype=torch.bool)
+    for depth in range(MOST + 1):
+        newest = torch.tensor([ids[-1] for _, ids in begun])
+        place = torch.cat([place, torch.full_like(newest, depth)])
+        seen = torch.cat([seen, torch.eye(len(begun), dtype=torch.bool)], 1)
+        following = model.following(tree, newest, place, seen).cpu()
         scores = torch.tensor([score for score, _ in begun])[:, None] + following
-        further = []
-        for score, place in zip(*(best.tolist() for best in scores.flatten().topk(2 * WIDTH)), strict=True):
-            row, token = divmod(place, scores.shape[1])
+        further: list[tuple[float, list[int]]] = []
+        behind: list[int] = []
+        for score, best in zip(*(best.tolist() for best in scores.flatten().topk(2 * WIDTH)), strict=True):
+            row, token = divmod(best, scores.shape[1])
             ids = begun[row][1]
             if token == end:
                 ended.append((score, ids[1:]))
-            elif token not in model.ends:
+            elif token not in model.ends and len(further) < WIDTH:
                 further.append((score, [*ids, token]))
-        begun, ended = further[:WIDTH], sorted(ended, reverse=True)[:WIDTH]
+                behind.append(row)
+        begun, seen, ended = further, seen[behind], sorted(ended, reverse=True)[:WIDTH]
         if not begun or (len(ended) == WIDTH and begun[0][0] < ended[-1][0]):
             break
     return [ids for _, ids in ended]
+
+
+def first(model: Model, prefix: Prefix, last: int) -> Tensor:
+    """The log-probabilities of the token behind ``prefix``, which ends with the token ``last``. V"""
+    root = torch.zeros(1, dtype=torch.long), torch.ones(1, 1, dtype=torch.bool)
+    return model.following(prefix.without_last(), torch.tensor([last]), *root)[0]

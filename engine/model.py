@@ -156,37 +156,33 @@ class Model:
 
         All are read as one row in which none sees another: so the prefix is there once for all of them.
         """
-        told, text, place = self._in_a_row(ids)
-        weight = torch.cat(list(weights)).to(self.device)
-        hidden = self._behind(prefix, told, text, place)
+        lengths = [len(text) for text in ids]
+        text = torch.arange(len(ids)).repeat_interleave(torch.tensor(lengths)).to(self.device)
+        place = torch.cat([torch.arange(length) for length in lengths]).to(self.device)
+        told, weight = (torch.cat(list(row)).to(self.device) for row in (ids, weights))
+        seen = (text[:, None] == text) & (place <= place[:, None])
+        hidden = self._behind(prefix.without_last(), told, place, seen)
         counted = ((weight > 0) & (place > 0)).nonzero().flatten()
         log_probabilities = self._logits(hidden[counted - 1]).log_softmax(-1)
         own = log_probabilities.gather(1, told[counted][:, None]).squeeze(1) * weight[counted]
         return torch.zeros(len(ids), device=self.device).index_add(0, text[counted], own)
 
     @torch.inference_mode()
-    def following(self, prefix: Prefix, ids: Sequence[Tensor]) -> Tensor:
-        """The log-probabilities of each token behind each of B texts ``ids``, as of ``likelihood``. B V"""
-        told, text, place = self._in_a_row(ids)
-        ends = torch.tensor([len(text) for text in ids], device=self.device).cumsum(0) - 1
-        return self._logits(self._behind(prefix, told, text, place)[ends]).log_softmax(-1)
+    def following(self, tree: Prefix, ids: Tensor, place: Tensor, seen: Tensor) -> Tensor:
+        """The log-probabilities of what follows each of the tokens ``ids`` (T), the next of the N of a tree of texts,
+        as the encoder reads them. ``tree`` holds the tokens before, and these from now on; ``place`` (N) tells how far
+        down all tokens are, and ``seen`` (T N) which these see: those they stand behind, and themselves. T V"""
+        return self._logits(self._behind(tree, *(row.to(self.device) for row in (ids, place, seen)))).log_softmax(-1)
 
-    def _in_a_row(self, texts: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """All tokens of ``texts``; of each its text, and its place there. T"""
-        lengths = [len(text) for text in texts]
-        text = torch.arange(len(texts)).repeat_interleave(torch.tensor(lengths))
-        place = torch.cat([torch.arange(length) for length in lengths])
-        return torch.cat(list(texts)).to(self.device), text.to(self.device), place.to(self.device)
-
-    def _behind(self, prefix: Prefix, told: Tensor, text: Tensor, place: Tensor) -> Tensor:
-        """What the encoder makes of texts in a row that begin with the last token of ``prefix``. T C"""
+    def _behind(self, tree: Prefix, told: Tensor, place: Tensor, seen: Tensor) -> Tensor:
+        """What the encoder makes of the tokens ``told`` (T), which ``tree`` holds from now on. T C"""
         encoder: Any = self.network.model.encoder.language_model
-        behind = prefix.without_last()
-        layers = zip(self._kinds, behind.layers, self.windows, strict=True)
-        seen = {kind: (layer.keys.shape[2], window) for kind, layer, window in layers}
-        masks = {kind: self._mask(known, text, place, window) for kind, (known, window) in seen.items()}
-        hidden, positions = encoder.embed_tokens(told[None]), behind.length + place[None]
-        return encoder.norm(self.layers(encoder, hidden, positions, masks, behind.seen_by(1))[0])
+        grown = len(place) - len(told)
+        layers = zip(self._kinds, tree.layers, self.windows, strict=True)
+        known = {kind: (layer.keys.shape[2] - grown, window) for kind, layer, window in layers}
+        masks = {kind: self._mask(count, place, seen, window) for kind, (count, window) in known.items()}
+        positions = tree.length + place[None, grown:]
+        return encoder.norm(self.layers(encoder, encoder.embed_tokens(told[None]), positions, masks, tree)[0])
 
     def _logits(self, hidden: Tensor) -> Tensor:
         """N C -> N V, fp32"""
@@ -218,21 +214,22 @@ class Model:
 
         1 1 T P+T"""
         window = self._text_config.sliding_window
-        text, place = torch.zeros(new, device=self.device), torch.arange(new, device=self.device)
+        place = torch.arange(new, device=self.device)
+        seen = place <= place[:, None]
         return {
-            SLIDING: self._mask(min(known, window - 1), text, place, window),
-            FULL: self._mask(known, text, place, None),
+            SLIDING: self._mask(min(known, window - 1), place, seen, window),
+            FULL: self._mask(known, place, seen, None),
         }
 
-    def _mask(self, known: int, text: Tensor, place: Tensor, window: int | None) -> Tensor:
-        """0 where a token at ``place`` of its ``text`` (both T) sees another: those before it and itself, in its window
-        and none of another text; -inf elsewhere. 1 1 T P+T"""
-        keys = torch.cat([torch.arange(-known, 0, device=self.device), place])  # where they stand, as queries count
-        distance = place[:, None] - keys
-        hidden = (distance < 0) | torch.nn.functional.pad(text[:, None] != text, (known, 0))
-        hidden = hidden if window is None else hidden | (distance >= window)
-        mask = torch.zeros(hidden.shape, dtype=self.network.dtype, device=self.device)
-        return mask.masked_fill_(hidden, -torch.inf)[None, None]
+    def _mask(self, known: int, place: Tensor, seen: Tensor, window: int | None) -> Tensor:
+        """0 where a token sees another in its window: the ``known`` ones of a prefix, and of N which stand at ``place``
+        behind it those that are ``seen`` (T N) by each of the last T; -inf elsewhere. 1 1 T P+N"""
+        keys = torch.cat([torch.arange(-known, 0, device=self.device), place])
+        sees = torch.nn.functional.pad(seen, (known, 0), value=True)
+        if window is not None:
+            sees = sees & (place[-len(seen) :, None] - keys < window)
+        mask = torch.zeros(sees.shape, dtype=self.network.dtype, device=self.device)
+        return mask.masked_fill_(~sees, -torch.inf)[None, None]
 
 
 def _open_pictures(mask: Tensor, soft: Tensor) -> Tensor:

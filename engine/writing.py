@@ -241,7 +241,7 @@ class Writing:
             rivals = written | dict.fromkeys(texts, 0.0)
             answers = self._best(view, last, answers, rivals, ranking.TEXT_OWN)
         if self._may_compete and words.has_room(fill) and words.is_one((written := self._texts(answers))[0]):
-            likely = model.following(view, [torch.tensor([last])])[0].topk(ranking.LIKELY).indices[:, None]
+            likely = beam.first(model, view, last).topk(ranking.LIKELY).indices[:, None]
             rivals = dict.fromkeys(filter(words.is_one, self._unblanked(likely.tolist())), 0.0)
             rivals |= {word: ranking.KNOWN * known for word, known in words.nearest(fill).items()}
             rivals |= {word: rivals.get(word, 0.0) + ranking.WRITTEN_WORD for word in written if words.is_one(word)}

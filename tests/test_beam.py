@@ -48,8 +48,9 @@ def test_texts_are_as_likely_as_the_search_says(before):
     greedy = []
     while greedy[-1:] != newline:
         assert len(greedy) <= MOST
-        texts = [torch.tensor([ids[-1], *greedy])]
-        greedy.append(int(model.following(prefix, texts)[0].argmax()))
+        depth = torch.arange(1 + len(greedy))
+        tree, row = prefix.without_last(), torch.tensor([ids[-1], *greedy])
+        greedy.append(int(model.following(tree, row, depth, depth <= depth[:, None])[-1].argmax()))
     texts = [torch.tensor([ids[-1], *line, *newline]) for line in found] + [torch.tensor([ids[-1], *greedy])]
     *likely, of_greedy = model.likelihood(prefix, texts, [torch.ones(len(text)) for text in texts]).tolist()
     assert likely == sorted(likely, reverse=True)

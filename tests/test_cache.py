@@ -168,13 +168,19 @@ def test_texts_judged_together_do_not_see_each_other(tiny, count):
 
 
 @pytest.mark.parametrize("count", [1, 5, 200])
-def test_what_follows_is_as_likely_as_behind_the_whole_text(tiny, count):
+def test_each_branch_of_a_tree_goes_on_as_its_text_alone(tiny, count):
+    """Two texts behind the same token, one of which goes on in two ways, and one of those far."""
     ids = some_ids(tiny, count, 3)
-    texts = [[], [7], [8, 9, 10]]
     prefix, _ = drained(tiny.shelf().read(ids))
-    following = tiny.following(prefix, [torch.tensor([ids[-1], *text]) for text in texts])
-    for text, found in zip(texts, following, strict=True):
-        with torch.inference_mode():
-            encoder = tiny.network.model.encoder.language_model
-            hidden = encoder(input_ids=torch.tensor([ids + text])).last_hidden_state[0, -1]
-        torch.testing.assert_close(found, tiny._logits(hidden[None])[0].log_softmax(-1), rtol=1e-3, atol=1e-3)
+    encoder, tree = tiny.network.model.encoder.language_model, prefix.without_last()
+    paths, place = [], []  # the tokens behind the prefix that each token of the tree stands behind, and itself
+    levels = [[()], [(7,)], [(7, 300), (7, 8)], [(7, 8, 9), (7, 8, 300)]]
+    levels += [[(7, 8, 300, *some_ids(tiny, depth, 5))] for depth in range(1, 20)]
+    for depth, level in enumerate(levels):
+        paths, place = [*paths, *level], place + [depth] * len(level)
+        seen = torch.tensor([[path == text[: len(path)] for path in paths] for text in level])
+        newest = torch.tensor([[ids[-1], *text][-1] for text in level])
+        for text, found in zip(level, tiny.following(tree, newest, torch.tensor(place), seen), strict=True):
+            with torch.inference_mode():
+                hidden = encoder(input_ids=torch.tensor([[*ids, *text]])).last_hidden_state[:, -1]
+            torch.testing.assert_close(found, tiny._logits(hidden)[0].log_softmax(-1), rtol=1e-3, atol=1e-3)
