@@ -8,6 +8,7 @@ from palimpsest.engine.model import Model
 
 WIDTH = 6  # texts
 MOST = 28  # tokens of a text
+NEAR = 6.0  # nats behind the likeliest that has ended: what is farther is given up
 
 
 def search(model: Model, prefix: Prefix, last: int, end: int) -> list[list[int]]:
@@ -32,7 +33,9 @@ def search(model: Model, prefix: Prefix, last: int, end: int) -> list[list[int]]
             elif token not in model.ends and len(further) < WIDTH:
                 further.append((score, [*ids, token]))
                 behind.append(row)
-        begun, seen, ended = further, seen[behind], sorted(ended, reverse=True)[:WIDTH]
+        ended = sorted(ended, reverse=True)[:WIDTH]
+        begun = [text for text in further if not ended or text[0] > ended[0][0] - NEAR]
+        seen = seen[behind[: len(begun)]]
         if not begun or (len(ended) == WIDTH and begun[0][0] < ended[-1][0]):
             break
     return [ids for _, ids in ended]

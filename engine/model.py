@@ -154,18 +154,26 @@ class Model:
         """The log-probabilities of the tokens of B texts ``ids``, each of which begins with the last of ``prefix``:
         of each token but that given those before it, as the encoder reads them; their sum by ``weights``. B
 
-        All are read as one row in which none sees another: so the prefix is there once for all of them.
+        What several begin with is read once.
         """
-        lengths = [len(text) for text in ids]
-        text = torch.arange(len(ids)).repeat_interleave(torch.tensor(lengths)).to(self.device)
-        place = torch.cat([torch.arange(length) for length in lengths]).to(self.device)
-        told, weight = (torch.cat(list(row)).to(self.device) for row in (ids, weights))
-        seen = (text[:, None] == text) & (place <= place[:, None])
-        hidden = self._behind(prefix.without_last(), told, place, seen)
-        counted = ((weight > 0) & (place > 0)).nonzero().flatten()
-        log_probabilities = self._logits(hidden[counted - 1]).log_softmax(-1)
-        own = log_probabilities.gather(1, told[counted][:, None]).squeeze(1) * weight[counted]
-        return torch.zeros(len(ids), device=self.device).index_add(0, text[counted], own)
+        places: dict[tuple[int, int], int] = {}  # in the tree of all texts, of a token below another
+        counted: list[tuple[int, int, float, int]] = []  # the place before it, the token, its weight and its text
+        for number, (text, weight) in enumerate(zip(ids, weights, strict=True)):
+            parent, tokens = -1, text.tolist()
+            for token, following, counts in zip(tokens, tokens[1:], weight.tolist()[1:], strict=False):
+                parent = places.setdefault((parent, token), len(places))
+                if counts:
+                    counted.append((parent, following, counts, number))
+        seen = torch.eye(len(places), dtype=torch.bool)
+        for place, (parent, _) in enumerate(places):
+            if parent >= 0:
+                seen[place] |= seen[parent]
+        told = torch.tensor([token for _, token in places])
+        log_probabilities = self.following(prefix.without_last(), told, seen.sum(1) - 1, seen)
+        before, tokens, weight, number = (torch.tensor(row, device=self.device) for row in zip(*counted, strict=True))
+        return torch.zeros(len(ids), device=self.device).index_add(
+            0, number, log_probabilities[before, tokens] * weight
+        )
 
     @torch.inference_mode()
     def following(self, tree: Prefix, ids: Tensor, place: Tensor, seen: Tensor) -> Tensor:
