@@ -253,7 +253,10 @@ class Writing:
     ) -> list[Answer]:
         """The best of the ``rivals`` (with the favour each is shown), as many as are among the ``answers``, and behind
         them those that are not."""
-        others = [one for one, text in zip(answers, self._texts(answers), strict=True) if text not in rivals]
+        said: dict[str, Answer] = {}
+        for text, answer in zip(self._texts(answers), answers, strict=True):
+            said.setdefault(text, answer)
+        others = [answer for text, answer in said.items() if text not in rivals]
         wanted = [text for text in rivals if not ranking.is_unwanted(text, self._fill.options.without)]
         if not wanted:
             return answers
@@ -261,9 +264,14 @@ class Writing:
         favour = [rivals[text] for text in wanted]
         best, scores = ranking.compete(self._model, view, last, spelled, favour, own, self._asked.right)
         compared = [prompt.encode(self._model.tokenizer, wanted[row]) for row in best]
-        sure = [ranking.sure(ids, compared, scores.double().softmax(0).tolist()) for ids in compared]
-        by_score = zip(scores.tolist(), compared, sure, strict=True)
-        chosen = (Answer(score, ids, told, [0] * len(ids), canvas=ids) for score, ids, told in by_score)
+        shares = scores.double().softmax(0).tolist()
+
+        def scored(row: int, score: float, ids: list[int]) -> Answer:
+            if answer := said.get(wanted[row]):
+                return replace(answer, score=score)  # as sure as it was before
+            return Answer(score, ids, ranking.sure(ids, compared, shares), [0] * len(ids), canvas=ids)
+
+        chosen = map(scored, best, scores.tolist(), compared)
         fitting = (answer for answer in chosen if self._fits(self._written(answer)))
         return [*itertools.islice(fitting, len(answers) - len(others)), *others] or answers
 
