@@ -164,6 +164,9 @@ class Model:
                 parent = places.setdefault((parent, token), len(places))
                 if counts:
                     counted.append((parent, following, counts, number))
+        sums = torch.zeros(len(ids), device=self.device)
+        if not counted:
+            return sums
         seen = torch.eye(len(places), dtype=torch.bool)
         for place, (parent, _) in enumerate(places):
             if parent >= 0:
@@ -171,9 +174,7 @@ class Model:
         told = torch.tensor([token for _, token in places])
         log_probabilities = self.following(prefix.without_last(), told, seen.sum(1) - 1, seen)
         before, tokens, weight, number = (torch.tensor(row, device=self.device) for row in zip(*counted, strict=True))
-        return torch.zeros(len(ids), device=self.device).index_add(
-            0, number, log_probabilities[before, tokens] * weight
-        )
+        return sums.index_add(0, number, log_probabilities[before, tokens] * weight)
 
     @torch.inference_mode()
     def following(self, tree: Prefix, ids: Tensor, place: Tensor, seen: Tensor) -> Tensor:

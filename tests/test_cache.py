@@ -167,6 +167,15 @@ def test_texts_judged_together_do_not_see_each_other(tiny, count):
     torch.testing.assert_close(tiny.likelihood(prefix, texts, weights), torch.cat(alone), rtol=1e-3, atol=1e-3)
 
 
+def test_texts_that_say_nothing_are_certain(tiny):
+    prefix, _ = drained(tiny.shelf().read([2, 7]))
+    nothing, weight = torch.tensor([7]), torch.zeros(1)
+    assert tiny.likelihood(prefix, [nothing, nothing], [weight, weight]).tolist() == [0, 0]
+    alone, beside = torch.tensor([7, 8]), torch.ones(2)
+    zero, one = tiny.likelihood(prefix, [nothing, alone], [weight, beside]).tolist()
+    assert zero == 0 > one
+
+
 @pytest.mark.parametrize("count", [1, 5, 200])
 def test_each_branch_of_a_tree_goes_on_as_its_text_alone(tiny, count):
     """Two texts behind the same token, one of which goes on in two ways, and one of those far."""
