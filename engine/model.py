@@ -181,17 +181,15 @@ class Model:
         """The log-probabilities of what follows each of the tokens ``ids`` (T), the next of the N of a tree of texts,
         as the encoder reads them. ``tree`` holds the tokens before, and these from now on; ``place`` (N) tells how far
         down all tokens are, and ``seen`` (T N) which these see: those they stand behind, and themselves. T V"""
-        return self._logits(self._behind(tree, *(row.to(self.device) for row in (ids, place, seen)))).log_softmax(-1)
-
-    def _behind(self, tree: Prefix, told: Tensor, place: Tensor, seen: Tensor) -> Tensor:
-        """What the encoder makes of the tokens ``told`` (T), which ``tree`` holds from now on. T C"""
         encoder: Any = self.network.model.encoder.language_model
-        grown = len(place) - len(told)
+        ids, place, seen = (row.to(self.device) for row in (ids, place, seen))
+        grown = len(place) - len(ids)
         layers = zip(self._kinds, tree.layers, self.windows, strict=True)
         known = {kind: (layer.keys.shape[2] - grown, window) for kind, layer, window in layers}
         masks = {kind: self._mask(count, place, seen, window) for kind, (count, window) in known.items()}
         positions = tree.length + place[None, grown:]
-        return encoder.norm(self.layers(encoder, encoder.embed_tokens(told[None]), positions, masks, tree)[0])
+        hidden = self.layers(encoder, encoder.embed_tokens(ids[None]), positions, masks, tree)
+        return self._logits(encoder.norm(hidden[0])).log_softmax(-1)
 
     def _logits(self, hidden: Tensor) -> Tensor:
         """N C -> N V, fp32"""
