@@ -5,15 +5,16 @@ from torch import Tensor
 
 from palimpsest.engine.cache import Prefix
 from palimpsest.engine.model import Model
+from palimpsest.engine.ngrams import Ngrams
 
 WIDTH = 6  # texts
 MOST = 28  # tokens of a text
 NEAR = 6.0  # nats behind the likeliest that has ended: what is farther is given up
 
 
-def search(model: Model, prefix: Prefix, last: int, end: int) -> list[list[int]]:
+def search(model: Model, prefix: Prefix, last: int, end: int, ngrams: Ngrams) -> list[list[int]]:
     """The tokens that may stand between ``prefix``, which ends with the token ``last``, and the token ``end``: at most
-    WIDTH texts of at most MOST, the likeliest first, by beam search."""
+    WIDTH texts of at most MOST, the likeliest first, by beam search with the encoder and ``ngrams``."""
     begun: list[tuple[float, list[int]]] = [(0.0, [last])]
     ended: list[tuple[float, list[int]]] = []
     tree, place, seen = prefix.without_last(), torch.zeros(0, dtype=torch.long), torch.zeros(1, 0, dtype=torch.bool)
@@ -21,7 +22,8 @@ def search(model: Model, prefix: Prefix, last: int, end: int) -> list[list[int]]
         newest = torch.tensor([ids[-1] for _, ids in begun])
         place = torch.cat([place, torch.full_like(newest, depth)])
         seen = torch.cat([seen, torch.eye(len(begun), dtype=torch.bool)], 1)
-        following = model.following(tree, newest, place, seen).cpu()
+        following = model.following(tree, newest, place, seen)
+        following = ngrams.mixed(following, [ids for _, ids in begun]).cpu()
         scores = torch.tensor([score for score, _ in begun])[:, None] + following
         further: list[tuple[float, list[int]]] = []
         behind: list[int] = []

@@ -24,6 +24,7 @@ from palimpsest.engine.device import free_memory, pick_device
 from palimpsest.engine.errors import CheckpointError
 from palimpsest.engine.language import tr
 from palimpsest.engine.loading import fitting
+from palimpsest.engine.ngrams import Ngrams
 from palimpsest.engine.sampler import Draw, Schedule, draw_as_released, draw_by_inversion
 from palimpsest.engine.weights import find, has_chat_template
 
@@ -150,9 +151,12 @@ class Model:
         return self._logits(decoder.norm(hidden[free if read is None else read]))
 
     @torch.inference_mode()
-    def likelihood(self, prefix: Prefix, ids: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
+    def likelihood(
+        self, prefix: Prefix, ids: Sequence[Tensor], weights: Sequence[Tensor], ngrams: Ngrams | None = None
+    ) -> Tensor:
         """The log-probabilities of the tokens of B texts ``ids``, each of which begins with the last of ``prefix``:
-        of each token but that given those before it, as the encoder reads them; their sum by ``weights``. B
+        of each token but that given those before it, as the encoder reads them, and ``ngrams``; their sum by
+        ``weights``. B
 
         What several begin with is read once.
         """
@@ -173,6 +177,8 @@ class Model:
                 seen[place] |= seen[parent]
         told = torch.tensor([token for _, token in places])
         log_probabilities = self.following(prefix.without_last(), told, seen.sum(1) - 1, seen)
+        if ngrams:
+            log_probabilities = ngrams.mixed(log_probabilities, [told[row].tolist() for row in seen])
         before, tokens, weight, number = (torch.tensor(row, device=self.device) for row in zip(*counted, strict=True))
         return sums.index_add(0, number, log_probabilities[before, tokens] * weight)
 

@@ -15,10 +15,11 @@ from palimpsest.engine.cache import Prefix
 from palimpsest.engine.canvas import RIGHT_CONTEXT, Canvas
 from palimpsest.engine.denoise import State
 from palimpsest.engine.model import Model
+from palimpsest.engine.ngrams import Ngrams
 from palimpsest.engine.request import Alternative
 
 OWN = 0.1  # what the log-probability of the written counts beside that of what follows it
-TEXT_OWN = 0.3  # and that of texts which all end where the text goes on
+TEXT_OWN = 0.6  # and that of texts which all end where the text goes on
 WORD_OWN = 0.6  # and that of words, which are of about one length
 KNOWN = 0.55  # what counts of how much likelier the words around make a word
 WRITTEN_TEXT = -1.0  # nats for what the canvas says, which it makes less well than the encoder
@@ -93,22 +94,20 @@ def compete(
     favour: Sequence[float],
     own: float,
     following: Sequence[int],
+    ngrams: Ngrams | None = None,
 ) -> tuple[list[int], Tensor]:
     """Which of the words and short texts ``texts`` (token ids) are best between ``prefix``, which ends with the token
     ``last``, and the tokens ``following``, best first, and how good they are: the log-probability of what follows,
-    ``own`` times theirs, and the ``favour`` they are shown. The COMPARED best without what follows are compared.
+    ``own`` times theirs, to which ``ngrams`` contribute, and the ``favour`` they are shown. The COMPARED best without
+    what follows are compared.
     """
     following = following[:FOLLOWERS]
-
-    def likely(texts: Sequence[Sequence[int]], following: Sequence[int]) -> Tensor:
-        ids = [torch.tensor([last, *text, *following]) for text in texts]
-        counted = [torch.tensor([0.0, *[own] * len(text), *[1.0] * len(following)]) for text in texts]
-        return model.likelihood(prefix, ids, counted).cpu()
-
-    shown = torch.tensor(favour)
-    best = (likely(texts, ()) + shown).topk(min(COMPARED, len(texts))).indices
-    scores = likely([texts[row] for row in best.tolist()], following) + shown[best]
-    scores, order = scores.sort(descending=True, stable=True)
+    ids, counted = [torch.tensor([last, *text]) for text in texts], [torch.ones(1 + len(text)) for text in texts]
+    scores = torch.tensor(favour) + own * model.likelihood(prefix, ids, counted, ngrams).cpu()
+    scores, best = scores.topk(min(COMPARED, len(texts)))
+    ids = [torch.tensor([last, *texts[row], *following]) for row in best.tolist()]
+    counted = [torch.tensor([0.0] * (len(text) - len(following)) + [1.0] * len(following)) for text in ids]
+    scores, order = (scores + model.likelihood(prefix, ids, counted).cpu()).sort(descending=True, stable=True)
     return best[order].tolist(), scores
 
 

@@ -19,12 +19,14 @@ from palimpsest.engine.errors import RequestError
 from palimpsest.engine.language import tr
 from palimpsest.engine.manners import mend, mended
 from palimpsest.engine.model import Model
+from palimpsest.engine.ngrams import Ngrams
 from palimpsest.engine.ranking import Answer
 from palimpsest.engine.request import Alternative, Done, Draft, Fill, Progress, Reading, Thought, Written, certain
 from palimpsest.engine.sight import Gallery
 
 MOST_THOUGHTS = 4  # canvases
 SPARE = 4  # times as many answers are finished as alternatives are wanted: some say the same
+REACH = 16_000  # characters behind the hole in which tokens are looked for again
 STRIDE = 1009  # between the seeds of a fill's races: more than one takes steps, each of which has its own
 WANTED = -ranking.LAST / 2  # above it is the score of what says something, and no word that is to be avoided
 
@@ -235,11 +237,12 @@ class Writing:
         """
         model, fill, last = self._model, self._fill, prefix[-1]
         if self._may_compete and fill.after.strip():
-            found = self._unblanked(beam.search(model, view, last, self._asked.right[0]))
+            ngrams = Ngrams(prefix, prompt.encode(model.tokenizer, fill.after[:REACH]))
+            found = self._unblanked(beam.search(model, view, last, self._asked.right[0], ngrams))
             texts = [mend(text, fill.before, fill.selections[0], fill.after) for text in found]
             written = dict.fromkeys(self._texts(answers), ranking.WRITTEN_TEXT)
             rivals = written | dict.fromkeys(texts, 0.0)
-            answers = self._best(view, last, answers, rivals, ranking.TEXT_OWN)
+            answers = self._best(view, last, answers, rivals, ranking.TEXT_OWN, ngrams)
         if self._may_compete and words.has_room(fill) and words.is_one((written := self._texts(answers))[0]):
             likely = beam.first(model, view, last).topk(ranking.LIKELY).indices[:, None]
             rivals = dict.fromkeys(filter(words.is_one, self._unblanked(likely.tolist())), 0.0)
@@ -249,7 +252,13 @@ class Writing:
         return answers
 
     def _best(
-        self, view: Prefix, last: int, answers: list[Answer], rivals: dict[str, float], own: float
+        self,
+        view: Prefix,
+        last: int,
+        answers: list[Answer],
+        rivals: dict[str, float],
+        own: float,
+        ngrams: Ngrams | None = None,
     ) -> list[Answer]:
         """The best of the ``rivals`` (with the favour each is shown), as many as are among the ``answers``, and behind
         them those that are not."""
@@ -262,7 +271,7 @@ class Writing:
             return answers
         spelled = [prompt.encode(self._model.tokenizer, self._blank + text) for text in wanted]
         favour = [rivals[text] for text in wanted]
-        best, scores = ranking.compete(self._model, view, last, spelled, favour, own, self._asked.right)
+        best, scores = ranking.compete(self._model, view, last, spelled, favour, own, self._asked.right, ngrams)
         compared = [prompt.encode(self._model.tokenizer, wanted[row]) for row in best]
         shares = scores.double().softmax(0).tolist()
 

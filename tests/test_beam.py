@@ -7,12 +7,14 @@ from conftest import REAL_FILE, answered, drained
 from palimpsest.engine import Fill, Hole, Options
 from palimpsest.engine.beam import MOST, WIDTH, search
 from palimpsest.engine.model import load_model
+from palimpsest.engine.ngrams import Ngrams
 from palimpsest.engine.prompt import encode
 from palimpsest.engine.ranking import sure
 from palimpsest.engine.syntax import parses
 
 TEXT = REAL_FILE.read_text()
 LINE = "self.expand_tabs = expand_tabs"
+AFTER = "\nimport sys\nimport os\n\nvolume = area(width, height) * depth\n"
 
 
 def without(text, **options):
@@ -40,7 +42,8 @@ def test_texts_are_as_likely_as_the_search_says(before):
     ids = [model.token("<bos>"), *encode(model.tokenizer, before)]
     prefix, _ = drained(model.shelf().read(ids))
     newline = encode(model.tokenizer, "\n")
-    found = search(model, prefix, ids[-1], newline[0])
+    ngrams = Ngrams(ids, encode(model.tokenizer, AFTER))
+    found = search(model, prefix, ids[-1], newline[0], ngrams)
     assert 1 < len(found) <= WIDTH
     assert len(set(map(tuple, found))) == len(found)
     assert all(newline[0] not in line and len(line) <= MOST for line in found)
@@ -50,9 +53,10 @@ def test_texts_are_as_likely_as_the_search_says(before):
         assert len(greedy) <= MOST
         depth = torch.arange(1 + len(greedy))
         tree, row = prefix.without_last(), torch.tensor([ids[-1], *greedy])
-        greedy.append(int(model.following(tree, row, depth, depth <= depth[:, None])[-1].argmax()))
+        following = model.following(tree, row, depth, depth <= depth[:, None])[-1:]
+        greedy.append(int(ngrams.mixed(following, [row.tolist()]).argmax()))
     texts = [torch.tensor([ids[-1], *line, *newline]) for line in found] + [torch.tensor([ids[-1], *greedy])]
-    *likely, of_greedy = model.likelihood(prefix, texts, [torch.ones(len(text)) for text in texts]).tolist()
+    *likely, of_greedy = model.likelihood(prefix, texts, [torch.ones(len(text)) for text in texts], ngrams).tolist()
     assert likely == sorted(likely, reverse=True)
     assert likely[0] >= of_greedy - 1e-3
 
