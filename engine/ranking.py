@@ -19,7 +19,7 @@ from palimpsest.engine.ngrams import Ngrams
 from palimpsest.engine.request import Alternative
 
 OWN = 0.1  # what the log-probability of the written counts beside that of what follows it
-TEXT_OWN = 0.6  # and that of texts which all end where the text goes on
+TEXT_OWN = 0.5  # and that of texts which all end where the text goes on
 WORD_OWN = 0.6  # and that of words, which are of about one length
 KNOWN = 0.55  # what counts of how much likelier the words around make a word
 WRITTEN_TEXT = -1.0  # nats for what the canvas says, which it makes less well than the encoder

@@ -221,9 +221,9 @@ class Writing:
                     # The leader is shown, and once some have ended the best of those.
                     shown = answers[0] if answers else self._answer(batch, state).behind(earlier)
                     yield Draft(self._written(shown), self._steps, most_steps * len(canvases))
-            begun, race = self._steps, replace(race, keep=len(batch.ids))
-            if last:
+            if last and (begun == before or answers[0].fits):  # when nothing fitted at first, the others did not either
                 answers = self._among_others(view, prefix, answers)
+            begun, race = self._steps, replace(race, keep=len(batch.ids))
             if begun > before:
                 yield Draft(self._written(answers[0]), begun, most_steps * len(canvases))
         return answers

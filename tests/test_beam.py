@@ -11,6 +11,7 @@ from palimpsest.engine.ngrams import Ngrams
 from palimpsest.engine.prompt import encode
 from palimpsest.engine.ranking import sure
 from palimpsest.engine.syntax import parses
+from palimpsest.engine.writing import Writing
 
 TEXT = REAL_FILE.read_text()
 LINE = "self.expand_tabs = expand_tabs"
@@ -77,9 +78,9 @@ def test_a_line_that_breaks_python_is_not_chosen(backend, offered):
 
 
 def test_lines_are_alternatives(backend, offered):
-    offered(LINE, "self.tabsize = tabsize")
+    offered(LINE, "self.expand = expand_tabs")
     _, done = answered(backend, without(LINE, alternatives=2))
-    assert [one.text for one in done.alternatives] == [LINE, "self.tabsize = tabsize"]
+    assert [one.text for one in done.alternatives] == [LINE, "self.expand = expand_tabs"]
 
 
 def test_a_line_with_a_word_that_is_to_be_avoided_does_not_compete(backend, offered):
@@ -89,10 +90,10 @@ def test_a_line_with_a_word_that_is_to_be_avoided_does_not_compete(backend, offe
 
 
 def test_what_ends_where_the_text_goes_on_competes_in_a_line_too(backend, offered):
-    before, _, after = TEXT.partition("self, text")
-    offered("self, text")
+    before, _, after = TEXT.partition("self, chunks")
+    offered("self, chunks")
     _, done = answered(backend, Fill(before, after, options=Options(seed=0)))
-    assert done.text == "self, text"
+    assert done.text == "self, chunks"
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,15 @@ def test_what_ends_where_the_text_goes_on_competes_in_a_line_too(backend, offere
 def test_nothing_competes_where_more_is_asked_or_less_is_known(backend, monkeypatch, asked):
     monkeypatch.setattr("palimpsest.engine.beam.search", lambda *_: pytest.fail("the encoder was asked to write"))
     answered(backend, Fill(**{"before": "print(1)\n", "after": "\nprint(2)\n"} | asked))
+
+
+def test_the_encoder_writes_once_however_often_the_canvas_begins_anew(backend, monkeypatch):
+    asked = []
+    monkeypatch.setattr("palimpsest.engine.beam.search", lambda *_: asked.append(_) or [])
+    monkeypatch.setattr(Writing, "_fits", lambda *_: False)
+    _, done = answered(backend, without(LINE, max_steps=20))
+    assert done.steps == 20
+    assert len(asked) == 1
 
 
 def test_each_token_is_as_sure_as_those_that_say_the_same_before_it_make_it():
