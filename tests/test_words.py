@@ -70,7 +70,7 @@ def test_what_one_word_is():
     [
         ("drop_whitespace", "self.drop_whitespace = drop_whitespace"),
         ("expand_tabs", "self.expand_tabs = expand_tabs"),
-        ("replace_whitespace", "if self.replace_whitespace:"),
+        ("width", "self.width = width"),
     ],
 )
 def test_a_name_is_one_that_there_is(backend, name, line):
