@@ -13,7 +13,7 @@ from palimpsest.engine.request import Fill, Written
 
 PAIRS = {"(": ")", "[": "]", "{": "}"}
 CLOSERS = {closer: opener for opener, closer in PAIRS.items()}
-REPLACEMENT = "\ufffd"
+NO_TEXT = re.compile("[\ufffd\u2400-\u2426]")  # half a character; what an editor shows for what it cannot hold
 NO_BRACKETS = re.compile(
     r"""(?<!\w)(?P<quote>["'])(?:\\.|(?!(?P=quote))[^\n\\])*(?P=quote)|^\s*\w{1,3}\)(?=\s)|(?<!\S)[:;]-?[()](?!\S)""",
     re.MULTILINE,
@@ -26,7 +26,7 @@ LEAST_REPEATED = 3  # letters or digits that make a repeated line or line end wo
 def mend(text: str, before: str, selected: str, after: str) -> str:
     """``text`` as it should stand between ``before`` and ``after`` in place of ``selected``.
 
-    1. No half characters.
+    1. No half characters, and no pictures of control characters, which stand for others in what is edited.
     2. Indented as the file is.
     3. No repetition of the line before, of the rest of the line, or of the line after.
     4. Brackets open and close as those of the selected text did.
@@ -74,7 +74,7 @@ def _changes(old: Sequence[str], new: Sequence[str]) -> Sequence[tuple[str, int,
 
 
 def _whole(text: str, *_around: str) -> str:
-    return text.replace(REPLACEMENT, "")
+    return NO_TEXT.sub("", text)
 
 
 def _indented(text: str, before: str, selected: str, after: str) -> str:

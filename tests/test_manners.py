@@ -141,6 +141,11 @@ def test_indentation_that_was_selected_is_written_too():
     assert mend("    return y", "def f():\n    ", "    return x", "\n") == "    return y"
 
 
+def test_what_an_editor_shows_for_what_it_cannot_hold_is_not_written():
+    assert mend("2\u240a", "x = ", "", "\ny = 2\u240a\nz = 3\n") == "2"
+    assert mend("\u2400\u240a", "x = ", "\u2400\u240a", "\n") == "\u2400\u240a"
+
+
 def test_half_characters_are_left_out():
     assert mend("\ufffdna\u0308ive \U0001f600\ufffd", "a", "", "b") == "na\u0308ive \U0001f600"
 

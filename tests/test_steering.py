@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QApplication, QMenu
 from conftest import REAL_FILE, discard, opened, until
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.window import Window
-from palimpsest.engine import Options, open_backend
+from palimpsest.engine import Draft, Options, open_backend
 
 ORIGINAL = REAL_FILE.read_text()
 LINE = 151
@@ -174,7 +174,7 @@ def test_a_word_pinned_while_the_draft_forms_stays(window, run):
         select(window)
         window.fills.fill_in()
         session = window.page.session
-        await until(lambda: session.shown.texts[0].strip() and session.last)
+        await until(lambda: isinstance(session.last, Draft) and session.shown.texts[0].strip())
         word = session.shown.texts[0].split()[0]
         at = session.shown.texts[0].index(word)
         session.pin(0, (at, at + len(word)))
