@@ -13,7 +13,8 @@ from palimpsest.engine.request import Fill, Written
 
 PAIRS = {"(": ")", "[": "]", "{": "}"}
 CLOSERS = {closer: opener for opener, closer in PAIRS.items()}
-NO_TEXT = re.compile("[\ufffd\u2400-\u2426]")  # half a character; what an editor shows for what it cannot hold
+REPLACEMENT = "\ufffd"
+NO_END = " \t\u240a\u240d"  # blanks, and how an editor shows line ends of another kind
 NO_BRACKETS = re.compile(
     r"""(?<!\w)(?P<quote>["'])(?:\\.|(?!(?P=quote))[^\n\\])*(?P=quote)|^\s*\w{1,3}\)(?=\s)|(?<!\S)[:;]-?[()](?!\S)""",
     re.MULTILINE,
@@ -26,11 +27,11 @@ LEAST_REPEATED = 3  # letters or digits that make a repeated line or line end wo
 def mend(text: str, before: str, selected: str, after: str) -> str:
     """``text`` as it should stand between ``before`` and ``after`` in place of ``selected``.
 
-    1. No half characters, and no pictures of control characters, which stand for others in what is edited.
+    1. No half characters.
     2. Indented as the file is.
     3. No repetition of the line before, of the rest of the line, or of the line after.
     4. Brackets open and close as those of the selected text did.
-    5. No blanks at the ends of lines.
+    5. No blanks at the ends of lines, nor what stands for line ends of another kind there.
     """
     if text == selected:
         return text
@@ -74,7 +75,7 @@ def _changes(old: Sequence[str], new: Sequence[str]) -> Sequence[tuple[str, int,
 
 
 def _whole(text: str, *_around: str) -> str:
-    return NO_TEXT.sub("", text)
+    return text.replace(REPLACEMENT, "")
 
 
 def _indented(text: str, before: str, selected: str, after: str) -> str:
@@ -179,5 +180,5 @@ def _counted(text: str) -> list[bool]:
 
 
 def _without_trailing_blanks(text: str, _before: str, _selected: str, after: str) -> str:
-    text = re.sub(r"[ \t]+(?=\n)", "", text)
-    return text.rstrip(" \t") if not after or after[0] == "\n" else text
+    text = re.sub(rf"[{NO_END}]+(?=\n)", "", text)
+    return text.rstrip(NO_END) if not after or after[0] == "\n" else text

@@ -141,9 +141,10 @@ def test_indentation_that_was_selected_is_written_too():
     assert mend("    return y", "def f():\n    ", "    return x", "\n") == "    return y"
 
 
-def test_what_an_editor_shows_for_what_it_cannot_hold_is_not_written():
-    assert mend("2\u240a", "x = ", "", "\ny = 2\u240a\nz = 3\n") == "2"
-    assert mend("\u2400\u240a", "x = ", "\u2400\u240a", "\n") == "\u2400\u240a"
+def test_how_an_editor_shows_line_ends_of_another_kind_is_not_written_there():
+    assert mend("2\u240a\n3 \u240d", "x = ", "", "\ny = 2\u240a\nz = 3\n") == "2\n3"
+    assert mend("(\u240d \u240a", "pictures ", "", " \u2400)\n") == "(\u240d \u240a"
+    assert mend("2\u240a", "x = ", "2\u240a", "\n") == "2\u240a"
 
 
 def test_half_characters_are_left_out():
