@@ -19,13 +19,10 @@ from palimpsest.engine.ngrams import Ngrams
 from palimpsest.engine.request import Alternative
 
 OWN = 0.1  # what the log-probability of the written counts beside that of what follows it
-TEXT_OWN = 0.5  # and that of texts which all end where the text goes on
-WORD_OWN = 0.6  # and that of words, which are of about one length
-KNOWN = 0.55  # what counts of how much likelier the words around make a word
-WRITTEN_TEXT = -1.0  # nats for what the canvas says, which it makes less well than the encoder
-WRITTEN_WORD = 1.0  # and for a word that the model says, among others
-FOLLOWERS = 12  # tokens behind both that tell how good they are: farther on, they tell nothing
-COMPARED = 32  # of them by what follows
+RIVAL_OWN = 0.7  # and that of rivals, which all end where the text goes on
+KNOWN = 0.3  # what counts of how much likelier the words around make a word
+FOLLOWERS = 8  # tokens behind rivals that tell how good they are: farther on, they tell nothing
+COMPARED = 32  # words by what follows
 LIKELY = 32  # tokens of which those that are words compete too
 LAST = 1e6  # nats
 SAME = 0.9  # of difflib's ratio over words: alternatives whose holes are all as like as this are one
@@ -90,24 +87,25 @@ def compete(
     model: Model,
     prefix: Prefix,
     last: int,
-    texts: Sequence[Sequence[int]],
-    favour: Sequence[float],
-    own: float,
+    rivals: Sequence[Sequence[int]],
+    known: Sequence[float],
+    kept: int,
     following: Sequence[int],
-    ngrams: Ngrams | None = None,
+    ngrams: Ngrams,
 ) -> tuple[list[int], Tensor]:
-    """Which of the words and short texts ``texts`` (token ids) are best between ``prefix``, which ends with the token
-    ``last``, and the tokens ``following``, best first, and how good they are: the log-probability of what follows,
-    ``own`` times theirs, to which ``ngrams`` contribute, and the ``favour`` they are shown. The COMPARED best without
-    what follows are compared.
+    """Which of the ``rivals`` (token ids) are best between ``prefix``, which ends with the token ``last``, and the
+    tokens ``following``, best first, and how good they are: the log-probability of what follows, RIVAL_OWN times
+    theirs, to which ``ngrams`` contribute, and KNOWN times what is ``known`` of them. The first ``kept`` and the
+    COMPARED best of the others without what follows are compared.
     """
     following = following[:FOLLOWERS]
-    ids, counted = [torch.tensor([last, *text]) for text in texts], [torch.ones(1 + len(text)) for text in texts]
-    scores = torch.tensor(favour) + own * model.likelihood(prefix, ids, counted, ngrams).cpu()
-    scores, best = scores.topk(min(COMPARED, len(texts)))
-    ids = [torch.tensor([last, *texts[row], *following]) for row in best.tolist()]
+    ids, counted = [torch.tensor([last, *text]) for text in rivals], [torch.ones(1 + len(text)) for text in rivals]
+    scores = KNOWN * torch.tensor(known) + RIVAL_OWN * model.likelihood(prefix, ids, counted, ngrams).cpu()
+    others = kept + scores[kept:].topk(min(COMPARED, len(rivals) - kept)).indices
+    best = torch.cat([torch.arange(kept), others])
+    ids = [torch.tensor([last, *rivals[row], *following]) for row in best.tolist()]
     counted = [torch.tensor([0.0] * (len(text) - len(following)) + [1.0] * len(following)) for text in ids]
-    scores, order = (scores + model.likelihood(prefix, ids, counted).cpu()).sort(descending=True, stable=True)
+    scores, order = (scores[best] + model.likelihood(prefix, ids, counted).cpu()).sort(descending=True, stable=True)
     return best[order].tolist(), scores
 
 

@@ -229,60 +229,53 @@ class Writing:
         return answers
 
     def _among_others(self, view: Prefix, prefix: list[int], answers: list[Answer]) -> list[Answer]:
-        """The ``answers``, best first, in competition with others.
-
-        1. With what the encoder would write up to what follows, without which the shortest would be the best.
-        2. Where the best is one word, all that are with the words around the hole and likely ones, since what a small
-           model makes up is often no word at all.
-        """
-        model, fill, last = self._model, self._fill, prefix[-1]
-        if self._may_compete and fill.after.strip():
-            ngrams = Ngrams(prefix, prompt.encode(model.tokenizer, fill.after[:REACH]))
-            found = self._unblanked(beam.search(model, view, last, self._asked.right[0], ngrams))
-            texts = [mend(text, fill.before, fill.selections[0], fill.after) for text in found]
-            written = dict.fromkeys(self._texts(answers), ranking.WRITTEN_TEXT)
-            rivals = written | dict.fromkeys(texts, 0.0)
-            answers = self._best(view, last, answers, rivals, ranking.TEXT_OWN, ngrams)
-        if self._may_compete and words.has_room(fill) and words.is_one((written := self._texts(answers))[0]):
-            likely = beam.first(model, view, last).topk(ranking.LIKELY).indices[:, None]
-            rivals = dict.fromkeys(filter(words.is_one, self._unblanked(likely.tolist())), 0.0)
-            rivals |= {word: ranking.KNOWN * known for word, known in words.nearest(fill).items()}
-            rivals |= {word: rivals.get(word, 0.0) + ranking.WRITTEN_WORD for word in written if words.is_one(word)}
-            answers = self._best(view, last, answers, rivals, ranking.WORD_OWN)
-        return answers
-
-    def _best(
-        self,
-        view: Prefix,
-        last: int,
-        answers: list[Answer],
-        rivals: dict[str, float],
-        own: float,
-        ngrams: Ngrams | None = None,
-    ) -> list[Answer]:
-        """The best of the ``rivals`` (with the favour each is shown), as many as are among the ``answers``, and behind
-        them those that are not."""
+        """The ``answers``, best first, in competition with others."""
+        if not self._may_compete:
+            return answers
+        model, last, without = self._model, prefix[-1], self._fill.options.without
         said: dict[str, Answer] = {}
         for text, answer in zip(self._texts(answers), answers, strict=True):
             said.setdefault(text, answer)
-        others = [answer for text, answer in said.items() if text not in rivals]
-        wanted = [text for text in rivals if not ranking.is_unwanted(text, self._fill.options.without)]
-        if not wanted:
+        ngrams = Ngrams(prefix, prompt.encode(model.tokenizer, self._fill.after[:REACH]))
+        texts = list(dict.fromkeys([*said, *self._read(view, last, ngrams)]))
+        around = self._around(view, last, texts)
+        rivals = [*texts, *(word for word in around if word not in texts)]
+        if len(rivals) == len(said):
             return answers
-        spelled = [prompt.encode(self._model.tokenizer, self._blank + text) for text in wanted]
-        favour = [rivals[text] for text in wanted]
-        best, scores = ranking.compete(self._model, view, last, spelled, favour, own, self._asked.right, ngrams)
-        compared = [prompt.encode(self._model.tokenizer, wanted[row]) for row in best]
+        spelled = [prompt.encode(model.tokenizer, self._blank + text) for text in rivals]
+        known = [around.get(text, 0.0) for text in rivals]
+        best, scores = ranking.compete(model, view, last, spelled, known, len(texts), self._asked.right, ngrams)
+        compared = [prompt.encode(model.tokenizer, rivals[row]) for row in best]
         shares = scores.double().softmax(0).tolist()
 
         def scored(row: int, score: float, ids: list[int]) -> Answer:
-            if answer := said.get(wanted[row]):
+            if answer := said.get(rivals[row]):
                 return replace(answer, score=score)  # as sure as it was before
             return Answer(score, ids, ranking.sure(ids, compared, shares), [0] * len(ids), canvas=ids)
 
-        chosen = map(scored, best, scores.tolist(), compared)
+        wanted = (not ranking.is_unwanted(rivals[row], without) for row in best)
+        chosen = itertools.compress(map(scored, best, scores.tolist(), compared), wanted)
         fitting = (answer for answer in chosen if self._fits(self._written(answer)))
-        return [*itertools.islice(fitting, len(answers) - len(others)), *others] or answers
+        return [*itertools.islice(fitting, len(answers))] or answers
+
+    def _read(self, view: Prefix, last: int, ngrams: Ngrams) -> list[str]:
+        """What the encoder would write up to what follows, without which the shortest would be the best."""
+        fill = self._fill
+        if not fill.after.strip():
+            return []
+        found = self._unblanked(beam.search(self._model, view, last, self._asked.right[0], ngrams))
+        return [mend(text, fill.before, fill.selections[0], fill.after) for text in found]
+
+    def _around(self, view: Prefix, last: int, texts: list[str]) -> dict[str, float]:
+        """Where any of ``texts`` is one word, or the first if nothing follows, likely ones and those around the hole,
+        since what a small model makes up is often no word at all; of each how much likelier the words around make it.
+        """
+        asked = texts if self._fill.after.strip() else texts[:1]
+        if not words.has_room(self._fill) or not any(map(words.is_one, asked)):
+            return {}
+        likely = beam.first(self._model, view, last).topk(ranking.LIKELY).indices[:, None]
+        likely_words = filter(words.is_one, self._unblanked(likely.tolist()))
+        return dict.fromkeys(likely_words, 0.0) | words.nearest(self._fill)
 
     def _texts(self, answers: list[Answer]) -> list[str]:
         """What each says in the only hole."""
