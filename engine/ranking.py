@@ -20,7 +20,7 @@ from palimpsest.engine.request import Alternative
 
 OWN = 0.1  # what the log-probability of the written counts beside that of what follows it
 RIVAL_OWN = 0.7  # and that of rivals, which all end where the text goes on
-KNOWN = 0.3  # what counts of how much likelier the words around make a word
+KNOWN = 0.3  # what counts of how much likelier what stands around makes them
 FOLLOWERS = 8  # tokens behind rivals that tell how good they are: farther on, they tell nothing
 COMPARED = 32  # words by what follows
 LIKELY = 32  # tokens of which those that are words compete too

@@ -16,25 +16,30 @@ WORD = re.compile(r"[^\W\d]\w*")
 LEXEME = re.compile(r"\w+|[^\w\s]|\n")
 
 
-def nearest(fill: Fill) -> dict[str, float]:
-    """The words around the first hole, the nearest first; of each how much likelier than one that stands nowhere around
-    it is behind what is before the hole and before what is behind it, in nats.
+class Around:
+    """What stands around the first hole of ``fill``: its ``words``, the nearest first, and two n-gram models of nothing
+    but that text, one of each direction: a cache (Kuhn and De Mori 1990)."""
 
-    So tell two n-gram models of nothing but the text around, one of each direction: a cache (Kuhn and De Mori 1990).
-    """
-    before, after = LEXEME.findall(fill.before[-REACH:]), LEXEME.findall(fill.after[:REACH])
-    away: dict[str, int] = {}
-    left: list[tuple[str, int]] = []
-    right: list[tuple[str, int]] = []
-    for text, start in ((before, -len(before)), (after, 1)):
-        for place, lexeme in enumerate(text):
-            distance = abs(start + place)
-            away[lexeme] = min(distance, away.get(lexeme, distance))
-            left.append((lexeme, _agreeing(text[max(0, place - ORDER) : place][::-1], before[: -ORDER - 1 : -1])))
-            right.append((lexeme, _agreeing(text[place + 1 : place + 1 + ORDER], after)))
-    sides = _shares(left), _shares(right)
-    words = sorted(filter(is_one, away), key=away.__getitem__)[:MOST]
-    return {word: sum(math.log1p(side[word] / NEVER) for side in sides) for word in words}
+    def __init__(self, fill: Fill):
+        before, after = LEXEME.findall(fill.before[-REACH:]), LEXEME.findall(fill.after[:REACH])
+        away: dict[str, int] = {}
+        left: list[tuple[str, int]] = []
+        right: list[tuple[str, int]] = []
+        for text, start in ((before, -len(before)), (after, 1)):
+            for place, lexeme in enumerate(text):
+                distance = abs(start + place)
+                away[lexeme] = min(distance, away.get(lexeme, distance))
+                left.append((lexeme, _agreeing(text[max(0, place - ORDER) : place][::-1], before[: -ORDER - 1 : -1])))
+                right.append((lexeme, _agreeing(text[place + 1 : place + 1 + ORDER], after)))
+        self.words = sorted(filter(is_one, away), key=away.__getitem__)[:MOST]
+        self._left, self._right = _shares(left), _shares(right)
+
+    def known(self, text: str) -> float:
+        """How much likelier than what stands nowhere around the first lexeme of ``text`` is behind what is before the
+        hole, and where that is all, before what is behind it; in nats."""
+        first = LEXEME.search(text)
+        sides = (self._left, self._right) if is_one(text) else (self._left,)
+        return sum(math.log1p(side.get(first[0], 0.0) / NEVER) for side in sides) if first else 0.0
 
 
 def _agreeing(one: Sequence[str], other: Sequence[str]) -> int:

@@ -237,14 +237,14 @@ class Writing:
         for text, answer in zip(self._texts(answers), answers, strict=True):
             said.setdefault(text, answer)
         ngrams = Ngrams(prefix, prompt.encode(model.tokenizer, self._fill.after[:REACH]))
-        texts = list(dict.fromkeys([*said, *self._read(view, last, ngrams)]))
-        around = self._around(view, last, texts)
-        rivals = [*texts, *(word for word in around if word not in texts)]
+        around = words.Around(self._fill)
+        texts = [*said, *self._encoded(view, last, ngrams)]
+        rivals = list(dict.fromkeys([*texts, *self._words(view, last, around, texts)]))
         if len(rivals) == len(said):
             return answers
         spelled = [prompt.encode(model.tokenizer, self._blank + text) for text in rivals]
-        known = [around.get(text, 0.0) for text in rivals]
-        best, scores = ranking.compete(model, view, last, spelled, known, len(texts), self._asked.right, ngrams)
+        known, kept = [*map(around.known, rivals)], len({*texts})
+        best, scores = ranking.compete(model, view, last, spelled, known, kept, self._asked.right, ngrams)
         compared = [prompt.encode(model.tokenizer, rivals[row]) for row in best]
         shares = scores.double().softmax(0).tolist()
 
@@ -258,7 +258,7 @@ class Writing:
         fitting = (answer for answer in chosen if self._fits(self._written(answer)))
         return [*itertools.islice(fitting, len(answers))] or answers
 
-    def _read(self, view: Prefix, last: int, ngrams: Ngrams) -> list[str]:
+    def _encoded(self, view: Prefix, last: int, ngrams: Ngrams) -> list[str]:
         """What the encoder would write up to what follows, without which the shortest would be the best."""
         fill = self._fill
         if not fill.after.strip():
@@ -266,16 +266,14 @@ class Writing:
         found = self._unblanked(beam.search(self._model, view, last, self._asked.right[0], ngrams))
         return [mend(text, fill.before, fill.selections[0], fill.after) for text in found]
 
-    def _around(self, view: Prefix, last: int, texts: list[str]) -> dict[str, float]:
-        """Where any of ``texts`` is one word, or the first if nothing follows, likely ones and those around the hole,
-        since what a small model makes up is often no word at all; of each how much likelier the words around make it.
-        """
+    def _words(self, view: Prefix, last: int, around: words.Around, texts: list[str]) -> Iterator[str]:
+        """Where any of ``texts`` is one word, or the first if nothing follows, those around the hole and likely ones,
+        since what a small model makes up is often no word at all."""
         asked = texts if self._fill.after.strip() else texts[:1]
-        if not words.has_room(self._fill) or not any(map(words.is_one, asked)):
-            return {}
-        likely = beam.first(self._model, view, last).topk(ranking.LIKELY).indices[:, None]
-        likely_words = filter(words.is_one, self._unblanked(likely.tolist()))
-        return dict.fromkeys(likely_words, 0.0) | words.nearest(self._fill)
+        if words.has_room(self._fill) and any(map(words.is_one, asked)):
+            likely = beam.first(self._model, view, last).topk(ranking.LIKELY).indices[:, None]
+            yield from filter(words.is_one, self._unblanked(likely.tolist()))
+            yield from around.words
 
     def _texts(self, answers: list[Answer]) -> list[str]:
         """What each says in the only hole."""

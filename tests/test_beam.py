@@ -78,9 +78,9 @@ def test_a_line_that_breaks_python_is_not_chosen(backend, offered):
 
 
 def test_lines_are_alternatives(backend, offered):
-    offered(LINE, "self.expand = expand_tabs")
+    offered(LINE, "self.expand_tabs = False")
     _, done = answered(backend, without(LINE, alternatives=2))
-    assert [one.text for one in done.alternatives] == [LINE, "self.expand = expand_tabs"]
+    assert [one.text for one in done.alternatives] == [LINE, "self.expand_tabs = False"]
 
 
 def test_a_line_with_a_word_that_is_to_be_avoided_does_not_compete(backend, offered):

@@ -4,7 +4,7 @@ import pytest
 
 from conftest import REAL_FILE, answered
 from palimpsest.engine import Fill, Options
-from palimpsest.engine.words import MOST, has_room, is_one, nearest
+from palimpsest.engine.words import MOST, Around, has_room, is_one
 
 TEXT = REAL_FILE.read_text()
 
@@ -17,37 +17,45 @@ def without(name, line, **options):
 
 def test_the_nearest_come_first_and_each_once():
     fill = Fill("def area(width, height):\n    return width * ", "\n\nprint(area(3, 4))\n")
-    assert list(nearest(fill)) == ["width", "return", "print", "area", "height", "def"]
+    assert Around(fill).words == ["width", "return", "print", "area", "height", "def"]
 
 
 def test_what_is_behind_the_hole_is_not_taken_for_what_is_before_it():
     text = "near middle far"
-    assert list(nearest(Fill(text, text))) == ["near", "far", "middle"]
+    assert Around(Fill(text, text)).words == ["near", "far", "middle"]
 
 
 def test_what_stands_between_the_same_is_likelier():
     fill = Fill("self.width = 1\nself.height = 2\nprint(width + 1, self.", " + 1)\n")
-    known = nearest(fill)
-    assert known["width"] > known["height"] > known["print"] > 0
+    known = Around(fill).known
+    assert known("width") > known("height") > known("print") > 0
 
 
 def test_the_more_agrees_the_likelier_a_word_is():
-    known = nearest(Fill("a.b.near = 1\nb.nigh = 2\nfar = 3\nx = a.b.", "\n"))
-    assert known["near"] > known["nigh"] > known["far"]
+    known = Around(Fill("a.b.near = 1\nb.nigh = 2\nfar = 3\nx = a.b.", "\n")).known
+    assert known("near") > known("nigh") > known("far")
 
 
 def test_what_follows_tells_as_what_comes_before():
-    known = nearest(Fill("old(one, two)\nnew.one()\n", "(one, two)\n"))
-    assert max(known, key=known.__getitem__) == "old"
+    around = Around(Fill("old(one, two)\nnew.one()\n", "(one, two)\n"))
+    assert max(around.words, key=around.known) == "old"
+
+
+def test_of_a_longer_text_its_beginning_is_known():
+    known = Around(Fill("self.width = 1\nself.height = 2\nprint(width + 1, self.", " + 1)\n")).known
+    assert known("width") > known("width + 2") > known("depth + 2") == 0
+    assert known("width + 2") == known("width.real")
 
 
 def test_nothing_is_known_where_nothing_stands():
-    assert nearest(Fill("", "")) == {}
+    around = Around(Fill("", ""))
+    assert around.words == []
+    assert around.known("word") == around.known("two words") == around.known("") == 0
 
 
 def test_of_a_long_text_only_what_is_near_is_looked_at():
     text = " ".join(f"w{number}" for number in range(100_000))
-    words = list(nearest(Fill(text + " ", " " + text)))
+    words = Around(Fill(text + " ", " " + text)).words
     assert len(words) == MOST
     assert words[:4] == ["w99999", "w0", "w99998", "w1"]
 
@@ -76,14 +84,14 @@ def test_what_one_word_is():
 def test_a_name_is_one_that_there_is(backend, name, line):
     fill = without(name, line)
     _, done = answered(backend, fill)
-    assert done.text in nearest(fill)
+    assert done.text in Around(fill).words
     assert 0 < min(done.holes[0].settled) <= 1
 
 
 def test_alternatives_are_other_names(backend):
     fill = without("drop_whitespace", "self.drop_whitespace = drop_whitespace", alternatives=3)
     _, done = answered(backend, fill)
-    assert sum(answer.text in nearest(fill) for answer in done.alternatives) >= 2
+    assert sum(answer.text in Around(fill).words for answer in done.alternatives) >= 2
 
 
 def test_a_word_that_is_to_be_avoided_does_not_compete(backend):
@@ -96,12 +104,12 @@ def test_a_word_that_is_to_be_avoided_does_not_compete(backend):
     "asked", [{"options": Options(seed=0, length=3)}, {"selected": "area", "instruction": "Fix the spelling"}]
 )
 def test_no_word_competes_where_more_is_asked(backend, monkeypatch, asked):
-    monkeypatch.setattr("palimpsest.engine.words.nearest", lambda _: pytest.fail("words were looked for"))
+    monkeypatch.setattr("palimpsest.engine.words.Around", lambda _: pytest.fail("words were looked for"))
     answered(backend, Fill("print(", ")\n", **asked))
 
 
 def test_a_word_that_breaks_python_is_not_chosen(backend, monkeypatch):
     fill = without("drop_whitespace", "self.drop_whitespace = drop_whitespace")
-    monkeypatch.setattr("palimpsest.engine.words.nearest", lambda _: {"class": 1000, "tabsize": 999})
+    monkeypatch.setattr(Around, "known", lambda _, text: {"class": 1e4, "tabsize": 9e3}.get(text, 0))
     _, done = answered(backend, fill)
     assert done.text == "tabsize"
