@@ -100,12 +100,13 @@ def fresh(configuration: DiffusionGemmaConfig) -> DiffusionGemmaForBlockDiffusio
 
 
 def generation_config(tokenizer: Tokenizer) -> DiffusionGemmaGenerationConfig:
-    """The released model's generation settings with our tokenizer's ids, and cooler.
+    """The released model's generation settings with our tokenizer's ids, cooler and in a third of the steps.
 
-    The released temperatures (0.8 to 0.4) keep so small a model from ever settling.
+    The released temperatures (0.8 to 0.4) keep so small a model from ever settling, and what it has not settled after
+    16 steps gets no better.
     """
     return DiffusionGemmaGenerationConfig(
-        max_denoising_steps=48,
+        max_denoising_steps=16,
         sampler_config=EntropyBoundSamplerConfig(entropy_bound=0.1),
         t_min=0.1,
         t_max=0.3,
