@@ -25,6 +25,7 @@ from palimpsest.engine.request import Alternative, Done, Draft, Fill, Progress, 
 from palimpsest.engine.sight import Gallery
 
 MOST_THOUGHTS = 4  # canvases
+LEAST_STEPS = 48  # that are taken, if nobody says otherwise, before it is given up to look for an answer that fits
 SPARE = 4  # times as many answers are finished as alternatives are wanted: some say the same
 REACH = 16_000  # characters behind the hole in which tokens are looked for again
 STRIDE = 1009  # between the seeds of a fill's races: more than one takes steps, each of which has its own
@@ -195,7 +196,7 @@ class Writing:
         others, up to the first that fits.
         """
         view = yield from self._shelf.read(prefix)
-        most_steps = self._schedule.max_steps
+        most_steps = self._fill.options.max_steps or max(self._schedule.max_steps, LEAST_STEPS)
         last = canvas is canvases[-1] and bool(canvas.free.any())
         keep = self._fill.options.alternatives if last else 1
         batch = canvas.repeated(keep)
@@ -205,8 +206,9 @@ class Writing:
         before = begun = self._steps
         end = before + most_steps
         while begun < end and not (answers and answers[0].fits):
-            for state in self._denoise(view, batch, race, end - begun):
-                over = state.finished | (begun + state.number == end)
+            steps = min(self._schedule.max_steps, end - begun)
+            for state in self._denoise(view, batch, race, steps):
+                over = state.finished | (state.number == steps)
                 alone = not answers and len(over) == 1  # compared with nobody, unless it is to be written anew
                 for ended in map(state.only, over.nonzero()):
                     score = 0.0 if alone else race.judge(ended).item()

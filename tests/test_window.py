@@ -264,7 +264,7 @@ def test_the_status_bar_names_model_device_and_step(window, run):
         select_line(window)
         window.fills.fill_in()
         await until(lambda: window.status._step.text().startswith("Step "))
-        assert window.status._step.text().endswith(" of 16")
+        assert window.status._step.text().endswith(" of 48")
         await finished(window)
         assert "tokens/s" in window.status._step.text()
         window.fills.drop()
