@@ -207,6 +207,7 @@ class Writing:
         end = before + most_steps
         while begun < end and not (answers and answers[0].fits):
             steps = min(self._schedule.max_steps, end - begun)
+            first, new = answers, list[Answer]()
             for state in self._denoise(view, batch, race, steps):
                 over = state.finished | (state.number == steps)
                 alone = not answers and len(over) == 1  # compared with nobody, unless it is to be written anew
@@ -214,8 +215,10 @@ class Writing:
                     score = 0.0 if alone else race.judge(ended).item()
                     answer = self._answer(batch, ended, score).behind(earlier)
                     whole = last or self._ends(answer)
-                    answers.append(replace(answer, fits=not whole or self._fits(self._written(answer))))
-                answers.sort(key=lambda answer: (answer.score > WANTED, answer.fits, answer.score), reverse=True)
+                    new.append(replace(answer, fits=not whole or self._fits(self._written(answer))))
+                new.sort(key=lambda answer: answer.score, reverse=True)
+                answers = [*first, *new]  # where none of the new ones fits either the first stands
+                answers.sort(key=lambda answer: (answer.score > WANTED, answer.fits), reverse=True)
                 self._steps = begun + state.number
                 if begun > before and answers[0].fits:
                     break

@@ -8,7 +8,7 @@ from conftest import answered
 from palimpsest.engine import Draft, Fill, Hole, Options
 from palimpsest.engine.request import certain
 from palimpsest.engine.syntax import parses, python
-from palimpsest.engine.writing import Writing
+from palimpsest.engine.writing import LEAST_STEPS, Writing
 
 
 def keeps(fill, *texts):
@@ -130,12 +130,12 @@ def test_steps_that_are_left_are_spent_on_an_answer_that_fits(backend, monkeypat
     assert drafts[-1].holes == second.holes
 
 
-@pytest.mark.parametrize("most", [1, 5])
-def test_where_none_fits_the_first_stands(backend, monkeypatch, most):
+@pytest.mark.parametrize(("most", "taken"), [(1, 1), (5, 5), (None, LEAST_STEPS)])
+def test_where_none_fits_the_first_stands(backend, monkeypatch, most, taken):
     fill = Fill("x = ", "\n", options=Options(seed=1, max_steps=most))
     monkeypatch.setattr(Writing, "_fits", lambda *_: True)
     _, first = answered(backend, fill)
     monkeypatch.setattr(Writing, "_fits", lambda *_: False)
     _, last = answered(backend, fill)
     assert last.text == first.text
-    assert last.steps == most
+    assert last.steps == taken
