@@ -237,18 +237,18 @@ class Writing:
         """The ``answers``, best first, in competition with others."""
         if not self._may_compete:
             return answers
-        model, last, without = self._model, prefix[-1], self._fill.options.without
+        model, last = self._model, prefix[-1]
         said: dict[str, Answer] = {}
-        for text, answer in zip(self._texts(answers), answers, strict=True):
-            said.setdefault(text, answer)
+        for answer in answers:
+            said.setdefault(self._written(answer)[0].text, answer)
         ngrams = Ngrams(prefix, prompt.encode(model.tokenizer, self._fill.after[:REACH]))
         around = words.Around(self._fill)
         texts = [*said, *self._encoded(view, last, ngrams)]
-        rivals = list(dict.fromkeys([*texts, *self._words(view, last, around, texts)]))
-        if len(rivals) == len(said):
+        rivals = self._wanted([*texts, *self._words(view, last, around, texts)])
+        if said.keys() >= {*rivals}:
             return answers
         spelled = [prompt.encode(model.tokenizer, self._blank + text) for text in rivals]
-        known, kept = [*map(around.known, rivals)], len({*texts})
+        known, kept = [*map(around.known, rivals)], len(self._wanted(texts))
         best, scores = ranking.compete(model, view, last, spelled, known, kept, self._asked.right, ngrams)
         compared = [prompt.encode(model.tokenizer, rivals[row]) for row in best]
         shares = scores.double().softmax(0).tolist()
@@ -258,8 +258,7 @@ class Writing:
                 return replace(answer, score=score)  # as sure as it was before
             return Answer(score, ids, ranking.sure(ids, compared, shares), [0] * len(ids), canvas=ids)
 
-        wanted = (not ranking.is_unwanted(rivals[row], without) for row in best)
-        chosen = itertools.compress(map(scored, best, scores.tolist(), compared), wanted)
+        chosen = map(scored, best, scores.tolist(), compared)
         fitting = (answer for answer in chosen if self._fits(self._written(answer)))
         return [*itertools.islice(fitting, len(answers))] or answers
 
@@ -280,9 +279,9 @@ class Writing:
             yield from filter(words.is_one, self._unblanked(likely.tolist()))
             yield from around.words
 
-    def _texts(self, answers: list[Answer]) -> list[str]:
-        """What each says in the only hole."""
-        return [self._written(answer)[0].text for answer in answers]
+    def _wanted(self, texts: list[str]) -> list[str]:
+        """Each of ``texts`` once that says something, and no word that is to be avoided."""
+        return [text for text in dict.fromkeys(texts) if not ranking.is_unwanted(text, self._fill.options.without)]
 
     @property
     def _blank(self) -> str:

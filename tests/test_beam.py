@@ -80,13 +80,23 @@ def test_a_line_that_breaks_python_is_not_chosen(backend, offered):
 def test_lines_are_alternatives(backend, offered):
     offered(LINE, "self.width = width")
     _, done = answered(backend, without(LINE, alternatives=2))
-    assert {one.text for one in done.alternatives} == {LINE, "self.width = width"}
+    assert [one.text for one in done.alternatives] == ["self.width = width", LINE]
 
 
 def test_a_line_with_a_word_that_is_to_be_avoided_does_not_compete(backend, offered):
     offered(LINE)
     _, done = answered(backend, without(LINE, without=("expand_tabs",)))
     assert "expand_tabs" not in done.text.split()
+
+
+def test_what_is_to_be_avoided_makes_nothing_less_sure(backend, offered):
+    fill, settled = without(LINE, without=("expand_tabs",)), []
+    for texts in (["self.width = width"], ["self.width = width", LINE]):
+        offered(*texts)
+        _, done = answered(backend, fill)
+        assert done.text == "self.width = width"
+        settled.append(done.holes[0].settled)
+    assert settled[0] == settled[1]
 
 
 def test_what_ends_where_the_text_goes_on_competes_in_a_line_too(backend, offered):
