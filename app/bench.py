@@ -20,11 +20,11 @@ from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QTimer
 from PySide6.QtWidgets import QApplication, QPlainTextEdit
-from qasync import QEventLoop
 
 from palimpsest.app import latency, main
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.garbage import Collector
+from palimpsest.app.tasks import EventLoop
 from palimpsest.app.window import Window
 from palimpsest.engine import Backend, EngineError, Options, open_backend
 
@@ -139,7 +139,7 @@ def _in_window(opened: Callable[[], Backend], story: Callable[[Window], Any]) ->
     app = QApplication([])
     app.setStyle("Fusion")
     Collector(app)
-    with QEventLoop(app) as loop:
+    with EventLoop(app) as loop:
         bridge = EngineBridge(opened)
         loaded = loop.create_future()
         bridge.loaded.connect(loaded.set_result)

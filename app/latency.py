@@ -13,10 +13,10 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QTextCursor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
-from qasync import QEventLoop
 
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.garbage import Collector
+from palimpsest.app.tasks import EventLoop
 from palimpsest.app.window import Window
 from palimpsest.engine import Draft, Options, open_backend
 
@@ -118,7 +118,7 @@ def main() -> int:
     args = parser.parse_args()
     app = QApplication([])
     Collector(app)
-    with QEventLoop(app) as loop:
+    with EventLoop(app) as loop:
         bridge = EngineBridge(lambda: open_backend("process", checkpoint=args.model))
         loaded = loop.create_future()
         bridge.loaded.connect(loaded.set_result)

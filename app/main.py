@@ -116,7 +116,6 @@ def edit(args: argparse.Namespace) -> int:
     gc.disable()  # importing leaves no garbage behind, and later it has its own collector
 
     from PySide6.QtCore import QLibraryInfo, QTranslator
-    from qasync import QEventLoop
 
     from palimpsest.app import servers
     from palimpsest.app.bridge import EngineBridge
@@ -124,6 +123,7 @@ def edit(args: argparse.Namespace) -> int:
     from palimpsest.app.icons import application_icon
     from palimpsest.app.instance import Application, Instance, hand_over
     from palimpsest.app.style import Style
+    from palimpsest.app.tasks import EventLoop
     from palimpsest.app.theme import load_fonts
     from palimpsest.app.window import Window
 
@@ -141,7 +141,7 @@ def edit(args: argparse.Namespace) -> int:
     if not typed and hand_over(places, args.wait):
         return 0
     Collector(app)
-    with QEventLoop(app) as loop:
+    with EventLoop(app) as loop:
         painted = threading.Event()  # the model waits for it: loading would take a core from the window
 
         def opened() -> Backend:

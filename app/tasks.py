@@ -1,4 +1,4 @@
-"""Coroutines that are started and not waited for, and long work in portions."""
+"""The event loop, coroutines that are started and not waited for, and long work in portions."""
 
 import asyncio
 import functools
@@ -7,11 +7,29 @@ from collections.abc import Callable, Coroutine, Iterator
 from time import monotonic
 from typing import Any, TypeVar
 
+from qasync import QEventLoop
+
 T = TypeVar("T")
 
 PORTION = 0.1  # seconds
 
 _running: set[asyncio.Task] = set()  # the event loop itself would let them be collected
+
+
+class EventLoop(QEventLoop):
+    """Qt's event loop as one of asyncio's, whose callbacks find it running whenever Qt calls them: it does so between
+    two runs too."""
+
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> asyncio.Handle:
+        return super().call_later(delay, self._called, callback, *args, context=context)
+
+    def _called(self, callback: Callable[..., Any], *args: Any) -> None:
+        outer = asyncio._get_running_loop()
+        asyncio._set_running_loop(self)
+        try:
+            callback(*args)
+        finally:
+            asyncio._set_running_loop(outer)
 
 
 def started(method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., asyncio.Task]:

@@ -26,11 +26,11 @@ from PIL import Image
 from PySide6.QtCore import QBuffer
 from PySide6.QtGui import QPixmap, QTextCursor
 from PySide6.QtWidgets import QApplication, QMenu
-from qasync import QEventLoop
 
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.garbage import Collector
 from palimpsest.app.style import Style
+from palimpsest.app.tasks import EventLoop
 from palimpsest.app.theme import load_fonts
 from palimpsest.app.window import Window
 from palimpsest.engine import Draft, Event, Options, open_backend
@@ -219,7 +219,7 @@ def main() -> None:
     app.setStyle(Style())
     load_fonts()
     Collector(app)
-    with QEventLoop(app) as loop:
+    with EventLoop(app) as loop:
         bridge = EngineBridge(open_backend)
         loaded = loop.create_future()
         bridge.loaded.connect(loaded.set_result)

@@ -25,7 +25,6 @@ os.environ["HF_HOME"] = os.path.join(os.environ["XDG_CACHE_HOME"], "huggingface"
 import pytest
 import torch
 from PySide6.QtGui import QColor
-from qasync import QEventLoop
 from tokenizers import Tokenizer
 from transformers import DiffusionGemmaForBlockDiffusion
 
@@ -33,6 +32,7 @@ from palimpsest.app import tasks
 from palimpsest.app.bridge import EngineBridge
 from palimpsest.app.instance import Application
 from palimpsest.app.pages import Pages
+from palimpsest.app.tasks import EventLoop
 from palimpsest.app.window import Window
 from palimpsest.engine import Done, Options, open_backend
 from palimpsest.engine.model import load_model
@@ -168,7 +168,7 @@ def run(qapp):
     """Runs a coroutine on Qt's event loop, at most a minute or so many seconds."""
     gc.disable()  # as in the application: see garbage.py
     qapp.setQuitOnLastWindowClosed(False)  # a window that an earlier test left open would end the loop
-    with QEventLoop(qapp) as loop:
+    with EventLoop(qapp) as loop:
 
         def run(coroutine, seconds=60):
             end(BETWEEN)

@@ -39,9 +39,9 @@ language.catalogue = Bracketed()
 
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import *
-from qasync import QEventLoop
 
 from palimpsest.app.bridge import EngineBridge
+from palimpsest.app.tasks import EventLoop
 from palimpsest.app.window import Window
 from palimpsest.engine import EngineError
 
@@ -96,7 +96,7 @@ def lineage(widget):
 
 
 app = QApplication([])
-with QEventLoop(app) as loop:
+with EventLoop(app) as loop:
     bridge = EngineBridge(no_model)
     window = Window(bridge)
     window.show()

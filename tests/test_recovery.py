@@ -28,12 +28,12 @@ import sys, time
 from pathlib import Path
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
-from qasync import QEventLoop
 from palimpsest.app.pages import Pages
 from palimpsest.app.recovery import Recovery
+from palimpsest.app.tasks import EventLoop
 
 app = QApplication([])
-with QEventLoop(app) as loop:
+with EventLoop(app) as loop:
     pages = Pages(Recovery(Path(sys.argv[1])))
     count = 0
 
