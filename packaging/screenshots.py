@@ -92,7 +92,7 @@ async def asked(window: Window, line: int) -> QPixmap:
     """The bar at the line in which one says what shall change."""
     select(window, line)
     window.fills.ask_rewrite()
-    window.ask_bar.field.setText("Add type hints")
+    window.ask_bar.field.setText("Format this")
     picture = await seen(window)
     window.ask_bar.shut()
     return picture
