@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, metavar="FOLDER")
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0, help="which holes are chosen")
-    parser.add_argument("--classes", nargs="+", metavar="CLASS")
+    parser.add_argument("--classes", nargs="+", choices=CLASSES, metavar="CLASS")
     parser.add_argument(
         "--whole", action="store_true", help="tell the whole file, as a window does, not what is near; rivals never are"
     )
